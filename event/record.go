@@ -1,0 +1,60 @@
+// Package event holds one audit event: how its text is decoded, which columns it fills, and its identity.
+// It knows nothing of storage or HTTP.
+package event
+
+// Kind says which schema an event has, and so in which kind of event data store it may lie.
+// The values are written to metadata and never change.
+type Kind uint8
+
+// The kinds of event, by the eventCategory that marks them.
+const (
+	CloudTrail        Kind = 1 // Management, Data, NetworkActivity
+	Activity          Kind = 2 // ActivityAuditLog: events from outside AWS, brought by PutAuditEvents
+	Insight           Kind = 3 // Insight
+	ConfigurationItem Kind = 4 // ConfigurationItem
+	Evidence          Kind = 5 // Evidence
+)
+
+// Node is the index of a column or a part of one (struct member, list element, map key or value) in the
+// pre-order walk of a kind's schema: Schema(kind).Nodes[node].
+type Node uint16
+
+// Field is one value found in an event.
+//
+// Scalars carry their value in Val (strings, unescaped) or Num (booleans 0/1, timestamps in microseconds since the
+// Unix epoch UTC, integers; doubles as math.Float64bits). A member that is absent or JSON null has no Field.
+// A struct, list or map that is present (an empty one too) has a Field of its own node with neither; it precedes the
+// fields below it. A map entry has the map's value node, Key and Val; a list element's parts carry its index in Elem.
+// No two entries of one map have the same key (of duplicates the last in the text wins, as does the last of
+// duplicate members; the text keeps them all).
+type Field struct {
+	Node Node
+	Elem uint16
+	Num  int64
+	Key  []byte
+	Val  []byte
+}
+
+// Record is one decoded event. Its slices share memory with the batch that it was decoded in and must not be changed.
+type Record struct {
+	Kind     Kind
+	Category string   // eventCategory, or what it must have been where an old record has none
+	Text     []byte   // the exact text as it came, byte for byte
+	Hash     [32]byte // SHA-256 of Text
+	ID       string   // the event's identity: eventID, or hex SHA-256 of Text where a record of version 1.00 has none
+	Time     int64    // eventTime in microseconds since the Unix epoch, UTC
+	Account  string   // recipientAccountId, "" where the record has none
+	Region   string   // awsRegion, "" where the record has none
+	Offset   int64    // where Text began in the (inflated) source
+	Fields   []Field
+}
+
+// Day is the number of days from the Unix epoch to the record's eventTime (Iceberg's day transform).
+func (r *Record) Day() int32 {
+	const day = 24 * 3600 * 1_000_000
+	d := r.Time / day
+	if r.Time%day < 0 {
+		d--
+	}
+	return int32(d)
+}

@@ -1,0 +1,181 @@
+// Package meta keeps the server's metadata: event data stores, channels, imports, queries, tags, and where each table's
+// current metadata lies. It stores and finds; the rules are those of the rooms that call it.
+// One interface, so that PostgreSQL can stand beside SQLite.
+package meta
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// Errors that callers distinguish.
+var (
+	ErrNotFound = errors.New("no such row")       // nothing under that key
+	ErrExists   = errors.New("row exists")        // the key, or a name that must be unique, is taken
+	ErrConflict = errors.New("changed meanwhile") // a compare-and-swap lost
+)
+
+// Scope is whose and where a resource is.
+type Scope struct {
+	Account string // 12 digits
+	Region  string
+}
+
+// EventDataStore is a store's settings. Times are UTC, to the millisecond.
+type EventDataStore struct {
+	Scope
+	ID                    string // UUID, the last part of the ARN
+	Name                  string
+	Status                string // CREATED, ENABLED, PENDING_DELETION, STARTING_INGESTION, STOPPING_INGESTION, STOPPED_INGESTION
+	Kind                  uint8  // event.Kind
+	MultiRegion           bool
+	Organization          bool
+	RetentionDays         int
+	BillingMode           string
+	TerminationProtection bool
+	Selectors             []byte // AdvancedEventSelectors as the API's JSON
+	Created               time.Time
+	Updated               time.Time
+	DeleteAfter           time.Time // zero unless PENDING_DELETION
+	Internal              bool      // not the API's: event history
+}
+
+// Channel is a way in for events from outside AWS.
+type Channel struct {
+	Scope
+	ID           string // UUID, the last part of the ARN
+	Name         string
+	Source       string
+	Destinations []byte // Destinations as the API's JSON
+	Created      time.Time
+	Updated      time.Time
+}
+
+// Import is one import job: of S3 objects by the server, or of files that a client streams.
+type Import struct {
+	Scope
+	ID            string
+	Stores        []string // store IDs; empty: live, routed by selectors
+	Source        []byte   // ImportSource as the API's JSON, or {"Local": …} for streamed files
+	Status        string   // INITIALIZING, IN_PROGRESS, FAILED, STOPPED, COMPLETED
+	StartTime     time.Time
+	EndTime       time.Time // of the events wanted; zero: no bound
+	Created       time.Time
+	Updated       time.Time
+	Cursor        string // where listing goes on
+	PrefixesFound int64
+	PrefixesDone  int64
+	Files         int64
+	FilesKnown    int64 // done by an earlier run, skipped
+	Bytes         int64
+	Counts        Counts
+	Failed        int64
+}
+
+// Counts is what became of the events of a source. Read = Stored + Known + Filtered + Expired + Bad holds always.
+// (For a live import, which may reach several stores or none, an event counts once: stored where at least one store took it.)
+type Counts struct {
+	Read     int64 // records found, good or bad
+	Stored   int64
+	Known    int64 // stored before
+	Filtered int64 // no selector, region or account matched
+	Expired  int64 // older than the store's retention
+	Bad      int64
+	Foreign  int64 // of those read: of another account or region than the store's
+	Conflict int64 // of those stored: identity known with another text
+}
+
+// Failure is one thing that an import could not read.
+type Failure struct {
+	ImportID string
+	Seq      int64 // order, and paging key
+	Location string
+	Offset   int64 // in the inflated file; -1 where it concerns the whole file
+	Type     string
+	Message  string
+	Status   string // FAILED, RETRY, SUCCEEDED
+	Updated  time.Time
+}
+
+// Query is one query's life.
+type Query struct {
+	Scope
+	ID           string
+	Stores       []string
+	SQL          string
+	Alias        string
+	Status       string // QUEUED, RUNNING, FINISHED, FAILED, CANCELLED, TIMED_OUT
+	Error        string
+	DeliveryURI  string
+	Delivery     string // DeliveryStatus, "" without a DeliveryURI
+	Principal    string // ARN of the caller
+	Created      time.Time
+	Ended        time.Time
+	Execution    time.Duration
+	Rows         int64
+	Scanned      int64 // events
+	Matched      int64 // events
+	BytesScanned int64
+}
+
+// Table is where a store's Iceberg table stands.
+type Table struct {
+	StoreID  string
+	Location string // of the current metadata JSON
+	Previous string
+	Applied  int64 // the durable log's sequence up to which the table holds everything meant for it
+}
+
+// DB is the metadata. Every method is one transaction, durable when it returns.
+type DB interface {
+	CreateStore(ctx context.Context, s EventDataStore) error // ErrExists: ID, or name within the scope
+	Store(ctx context.Context, id string) (EventDataStore, error)
+	// Stores lists in (Created, ID) order those of the scope (of every scope where it is zero), after the store with the ID after, at most limit (0: all).
+	Stores(ctx context.Context, sc Scope, after string, limit int) ([]EventDataStore, error)
+	// UpdateStore reads, lets change edit, and writes, in one transaction; change's error ends it unchanged.
+	UpdateStore(ctx context.Context, id string, change func(*EventDataStore) error) (EventDataStore, error)
+	DeleteStore(ctx context.Context, id string) error // the row, its tags, its table and its ledger
+
+	CreateChannel(ctx context.Context, c Channel) error
+	Channel(ctx context.Context, id string) (Channel, error)
+	Channels(ctx context.Context, sc Scope, after string, limit int) ([]Channel, error)
+	UpdateChannel(ctx context.Context, id string, change func(*Channel) error) (Channel, error)
+	DeleteChannel(ctx context.Context, id string) error
+
+	CreateImport(ctx context.Context, i Import) error
+	Import(ctx context.Context, id string) (Import, error)
+	// Imports lists newest first, after the import with the ID after; storeID and status narrow where not "".
+	Imports(ctx context.Context, sc Scope, storeID, status, after string, limit int) ([]Import, error)
+	UpdateImport(ctx context.Context, id string, change func(*Import) error) (Import, error)
+	AddFailures(ctx context.Context, f []Failure) error // Seq is given here
+	Failures(ctx context.Context, importID string, afterSeq int64, limit int) ([]Failure, error)
+
+	// ImportedObjects tells which of the fingerprints the ledger of target (a store's ID, or "live:" and scope) has.
+	ImportedObjects(ctx context.Context, target string, fingerprints []string) (map[string]bool, error)
+	// RecordObjects enters objects that are wholly in the durable log, and updates their import, in one transaction.
+	RecordObjects(ctx context.Context, target string, fingerprints []string, importID string, change func(*Import) error) error
+
+	CreateQuery(ctx context.Context, q Query) error
+	Query(ctx context.Context, id string) (Query, error)
+	// Queries lists newest first; storeID, status, from and to narrow where not zero.
+	Queries(ctx context.Context, sc Scope, storeID, status string, from, to time.Time, after string, limit int) ([]Query, error)
+	UpdateQuery(ctx context.Context, id string, change func(*Query) error) (Query, error)
+	// ExpiredQueries gives those created before t, and forgets them.
+	ExpiredQueries(ctx context.Context, t time.Time) ([]Query, error)
+
+	SetTags(ctx context.Context, arn string, tags map[string]string, most int) error // ErrConflict: more than most
+	RemoveTags(ctx context.Context, arn string, keys []string) error
+	Tags(ctx context.Context, arns []string) (map[string]map[string]string, error)
+
+	Table(ctx context.Context, storeID string) (Table, error)
+	Tables(ctx context.Context) ([]Table, error)
+	CreateTable(ctx context.Context, t Table) error
+	// SwapTable points the table to location if it still points to old, and raises Applied to applied if that is greater; else ErrConflict.
+	SwapTable(ctx context.Context, storeID, old, location string, applied int64) error
+
+	Value(ctx context.Context, key string) (string, error) // small settings that must survive: server identity, epoch
+	SetValue(ctx context.Context, key, value string) error
+
+	Close() error
+}
