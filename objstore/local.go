@@ -1,0 +1,340 @@
+package objstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+)
+
+// asideDir holds files that are being written. It lies in the store's root, so that a rename never crosses file systems, and no key
+// may begin with it.
+const asideDir = ".aside"
+
+// Local keeps objects as files below a directory.
+type Local struct {
+	root string // absolute, clean
+	next atomic.Uint64
+}
+
+// OpenLocal opens the store in dir, which is made where it is missing. What a crash left half written is removed. One process at a time may
+// hold a directory open.
+func OpenLocal(dir string) (*Local, error) {
+	root, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
+	aside := filepath.Join(root, asideDir)
+	if err := os.RemoveAll(aside); err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(aside, 0o700); err != nil {
+		return nil, err
+	}
+	return &Local{root: root}, nil
+}
+
+// CheckKey tells what is wrong with a key: keys are slash-separated parts, none of them empty, "." or "..", and without NUL.
+func CheckKey(key string) error {
+	for part := range strings.SplitSeq(key, "/") {
+		if part == "" || part == "." || part == ".." || strings.ContainsRune(part, 0) {
+			return fmt.Errorf("object key %q: a part is empty, \".\", \"..\" or holds a NUL", key)
+		}
+	}
+	return nil
+}
+
+func (l *Local) file(key string) (string, error) {
+	if err := CheckKey(key); err != nil {
+		return "", err
+	}
+	if key == asideDir || strings.HasPrefix(key, asideDir+"/") {
+		return "", fmt.Errorf("object key %q: the name %s is the store's own", key, asideDir)
+	}
+	return filepath.Join(l.root, filepath.FromSlash(key)), nil
+}
+
+// Put writes aside, syncs, and gives the file its name: by rename, or by link where it must be new.
+func (l *Local) Put(ctx context.Context, key string, r io.Reader, size int64, onlyNew bool) error {
+	path, err := l.file(key)
+	if err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	aside := filepath.Join(l.root, asideDir, strconv.FormatUint(l.next.Add(1), 36))
+	f, err := os.OpenFile(aside, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return fmt.Errorf("put %s: %w", key, err)
+	}
+	defer os.Remove(aside) // after the rename there is nothing to remove
+	n, err := io.Copy(f, contextReader{ctx, r})
+	if err == nil && n != size {
+		err = fmt.Errorf("%d bytes came, %d were announced: %w", n, size, io.ErrUnexpectedEOF)
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		return fmt.Errorf("put %s: %w", key, err)
+	}
+	if err := makeDirs(l.root, filepath.Dir(path)); err != nil {
+		return fmt.Errorf("put %s: %w", key, err)
+	}
+	if onlyNew {
+		err = os.Link(aside, path)
+	} else {
+		err = os.Rename(aside, path)
+	}
+	switch {
+	case errors.Is(err, fs.ErrExist):
+		return fmt.Errorf("put %s: %w", key, ErrExists)
+	case err != nil:
+		return fmt.Errorf("put %s: %w", key, err)
+	}
+	if err := syncDir(filepath.Dir(path)); err != nil {
+		return fmt.Errorf("put %s: %w", key, err)
+	}
+	return nil
+}
+
+// makeDirs makes dir and its missing parents, down from root, each durable in its parent.
+func makeDirs(root, dir string) error {
+	if _, err := os.Stat(dir); err == nil || dir == root {
+		return err
+	}
+	if err := makeDirs(root, filepath.Dir(dir)); err != nil {
+		return err
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return syncDir(filepath.Dir(dir))
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	err = d.Sync()
+	if cerr := d.Close(); err == nil {
+		err = cerr
+	}
+	return err
+}
+
+// Stat describes an object.
+func (l *Local) Stat(_ context.Context, key string) (Object, error) {
+	path, err := l.file(key)
+	if err != nil {
+		return Object{}, err
+	}
+	fi, err := os.Stat(path)
+	if err != nil {
+		return Object{}, fmt.Errorf("stat %s: %w", key, notExist(err))
+	}
+	if !fi.Mode().IsRegular() {
+		return Object{}, fmt.Errorf("stat %s: %w", key, ErrNotExist)
+	}
+	return describe(key, fi), nil
+}
+
+func describe(key string, fi fs.FileInfo) Object {
+	return Object{Key: key, Size: fi.Size(), Modified: fi.ModTime(),
+		ETag: strconv.FormatInt(fi.ModTime().UnixNano(), 36) + "-" + strconv.FormatInt(fi.Size(), 36)}
+}
+
+// notExist says in this package's words that nothing is there. A path through a file that is no directory holds nothing either.
+func notExist(err error) error {
+	if errors.Is(err, fs.ErrNotExist) || isNotDir(err) {
+		return ErrNotExist
+	}
+	return err
+}
+
+// Get reads a part of an object. Bytes beyond its end are not there: the reader ends early.
+func (l *Local) Get(_ context.Context, key string, off, n int64) (io.ReadCloser, error) {
+	path, err := l.file(key)
+	if err != nil {
+		return nil, err
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("get %s: %w", key, notExist(err))
+	}
+	if fi, err := f.Stat(); err != nil || !fi.Mode().IsRegular() {
+		f.Close()
+		return nil, fmt.Errorf("get %s: %w", key, errors.Join(err, ErrNotExist))
+	}
+	if off == 0 && n < 0 {
+		return f, nil
+	}
+	if _, err := f.Seek(off, io.SeekStart); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("get %s: %w", key, err)
+	}
+	if n < 0 {
+		return f, nil
+	}
+	return struct {
+		io.Reader
+		io.Closer
+	}{io.LimitReader(f, n), f}, nil
+}
+
+// List walks the directories that can hold the prefix, in the order of keys.
+func (l *Local) List(ctx context.Context, prefix, startAfter string, fn func(Object) error) error {
+	return l.walk(ctx, "", prefix, startAfter, fn)
+}
+
+// entries gives a directory's entries in the order of keys, where a folder sorts with its "/": "a.b" < "a/" < "a0".
+func (l *Local) entries(folder string) ([]fs.DirEntry, error) {
+	list, err := os.ReadDir(filepath.Join(l.root, filepath.FromSlash(folder)))
+	if err != nil {
+		if errors.Is(notExist(err), ErrNotExist) {
+			return nil, nil
+		}
+		return nil, err
+	}
+	slices.SortFunc(list, func(a, b fs.DirEntry) int { return strings.Compare(keyName(a), keyName(b)) })
+	return list, nil
+}
+
+func keyName(e fs.DirEntry) string {
+	if e.IsDir() {
+		return e.Name() + "/"
+	}
+	return e.Name()
+}
+
+// walk lists folder, which is "" or ends in "/".
+func (l *Local) walk(ctx context.Context, folder, prefix, startAfter string, fn func(Object) error) error {
+	list, err := l.entries(folder)
+	if err != nil {
+		return fmt.Errorf("list %s: %w", folder, err)
+	}
+	for _, e := range list {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		key := folder + keyName(e)
+		if e.IsDir() {
+			onPath := strings.HasPrefix(key, prefix) || strings.HasPrefix(prefix, key)
+			passed := key < startAfter && !strings.HasPrefix(startAfter, key)
+			if key == asideDir+"/" || !onPath || passed {
+				continue
+			}
+			if err := l.walk(ctx, key, prefix, startAfter, fn); err != nil {
+				return err
+			}
+			continue
+		}
+		if !strings.HasPrefix(key, prefix) || key <= startAfter || !e.Type().IsRegular() {
+			continue
+		}
+		fi, err := e.Info()
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // deleted since the directory was read
+		}
+		if err != nil {
+			return fmt.Errorf("list %s: %w", key, err)
+		}
+		if err := fn(describe(key, fi)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ListFolders gives the folders whose names begin with prefix, one level deep: below "a/" the folders in a, below "a/b" those in a that begin with b.
+// Empty directories are not folders to S3; here they may show.
+func (l *Local) ListFolders(ctx context.Context, prefix string, fn func(string) error) error {
+	folder := prefix[:strings.LastIndexByte(prefix, '/')+1]
+	if folder != "" && CheckKey(strings.TrimSuffix(folder, "/")) != nil {
+		return nil // no key begins so
+	}
+	list, err := l.entries(folder)
+	if err != nil {
+		return fmt.Errorf("list folders of %s: %w", prefix, err)
+	}
+	for _, e := range list {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		key := folder + keyName(e)
+		if !e.IsDir() || key == asideDir+"/" || !strings.HasPrefix(key, prefix) {
+			continue
+		}
+		if err := fn(key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Delete removes the file, durably. Folders stay.
+func (l *Local) Delete(_ context.Context, key string) error {
+	path, err := l.file(key)
+	if err != nil {
+		return err
+	}
+	if err := os.Remove(path); err != nil {
+		if errors.Is(notExist(err), ErrNotExist) {
+			return nil
+		}
+		return fmt.Errorf("delete %s: %w", key, err)
+	}
+	return syncDir(filepath.Dir(path))
+}
+
+// URI gives file:///dir/key, not percent-encoded: Iceberg's readers take locations as they stand.
+func (l *Local) URI(key string) string {
+	return l.base() + key
+}
+
+func (l *Local) base() string {
+	return "file://" + strings.TrimSuffix(filepath.ToSlash(l.root), "/") + "/"
+}
+
+// Key takes what URI gives.
+func (l *Local) Key(uri string) (string, bool) {
+	key, ok := strings.CutPrefix(uri, l.base())
+	if !ok || CheckKey(key) != nil {
+		return "", false
+	}
+	return key, true
+}
+
+// LocalPath is the object's file, whether it exists or not; "" for a key that is none.
+func (l *Local) LocalPath(key string) string {
+	path, err := l.file(key)
+	if err != nil {
+		return ""
+	}
+	return path
+}
+
+// contextReader ends a long copy when its context ends.
+type contextReader struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (c contextReader) Read(p []byte) (int, error) {
+	if err := c.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return c.r.Read(p)
+}
