@@ -1,0 +1,52 @@
+# What each target needs: Go 1.26 or later, a C compiler (DuckDB is linked in by cgo), Python 3.9 or later with venv for the tests.
+.DEFAULT_GOAL := build
+SHELL := /bin/bash
+BUILD := $(CURDIR)/build
+PYTHON ?= python3
+FUZZTIME ?= 5s
+EVENTS ?= 200000
+
+.PHONY: build test tools lint unit race clients fuzz fuzz-short bench model clean
+
+build: ## the loch binary
+	go build -trimpath -o $(BUILD)/bin/loch ./cmd/loch
+
+test: tools lint unit race fuzz-short ## everything that CI runs
+
+tools: $(BUILD)/venv/.ready $(BUILD)/bin/versitygw ## the clients and the S3 server that tests run against, into build/
+
+# A machine without the venv module (Debian's python3 without python3-venv) gets the packages beside a plain interpreter.
+$(BUILD)/venv/.ready: e2e/clients/requirements.txt
+	rm -rf $(BUILD)/venv
+	$(PYTHON) -m venv $(BUILD)/venv
+	$(BUILD)/venv/bin/pip install --quiet --disable-pip-version-check -r e2e/clients/requirements.txt
+	touch $@
+
+$(BUILD)/bin/versitygw:
+	GOBIN=$(BUILD)/bin GOFLAGS= go install github.com/versity/versitygw/cmd/versitygw@v1.8.0
+
+lint: ## formatting and vet
+	@bad=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$bad" ]; then echo "not gofmt'ed:"; echo "$$bad"; exit 1; fi
+	go vet ./...
+
+unit: ## all Go tests, the real aws CLI and boto3 among them
+	go test -timeout 15m ./...
+
+race: ## the rooms whose goroutines share state, under the race detector
+	go test -race -timeout 15m ./access ./identity ./ingest ./meta ./objstore ./registry ./wal
+
+fuzz-short: ## every fuzz target for a short while
+	@FUZZTIME=$(FUZZTIME) bash e2e/fuzz.sh
+
+fuzz: ## every fuzz target for ten minutes each
+	@FUZZTIME=10m bash e2e/fuzz.sh
+
+bench: build ## speed, size and memory against floor and peers; writes the table of docs/benchmarks.md to standard output
+	go run ./bench --events $(EVENTS)
+
+model: $(BUILD)/venv/.ready ## the service model, derived anew from botocore
+	$(BUILD)/venv/bin/python api/model/gen.py
+	gofmt -w api/model
+
+clean:
+	rm -rf $(BUILD)
