@@ -23,8 +23,10 @@ type Node uint16
 //
 // Scalars carry their value in Val (strings, unescaped) or Num (booleans 0/1, timestamps in microseconds since the
 // Unix epoch UTC, integers; doubles as math.Float64bits). A member that is absent or JSON null has no Field.
-// A struct, list or map that is present (an empty one too) has a Field of its own node with neither; it precedes the
-// fields below it. A map entry has the map's value node, Key and Val; a list element's parts carry its index in Elem.
+// A struct, list or map that is present (an empty one too) has a Field of its own node with neither, save that Num of a list is
+// the number of its elements; it precedes the fields below it, which follow it without a gap, in the text's order (a list's elements in theirs).
+// A map entry has the map's value node, Key and Val; Val is nil where the value is null, and empty where it is "". A list element's
+// parts carry its index in Elem; an element that is null or no object has no Field. No Field carries the event's text (TableSchema.Text).
 // No two entries of one map have the same key (of duplicates the last in the text wins, as does the last of
 // duplicate members; the text keeps them all).
 type Field struct {
