@@ -1,0 +1,156 @@
+// Package e2e runs the real aws CLI and boto3 against a running loch.
+package e2e
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/lochlake/loch/objstore/s3test"
+)
+
+const account = "111122223333"
+
+// python is the interpreter of the project's own folder of clients, which `make tools` fills.
+func python(t *testing.T) string {
+	t.Helper()
+	p, err := filepath.Abs("../build/venv/bin/python")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(p); err != nil {
+		t.Skip("no aws CLI and boto3 in build/venv: run `make tools`")
+	}
+	return p
+}
+
+// build makes the loch binary once a run.
+func build(t *testing.T) string {
+	t.Helper()
+	bin := filepath.Join(t.TempDir(), "loch")
+	if out, err := exec.Command("go", "build", "-o", bin, "../cmd/loch").CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	return bin
+}
+
+// running is a loch that serves.
+type running struct {
+	cmd      *exec.Cmd
+	endpoint string
+	dir      string
+	log      *bytes.Buffer
+	done     chan error
+}
+
+func serve(t *testing.T, bin, dir string, env []string, args ...string) *running {
+	t.Helper()
+	r := &running{dir: dir, log: &bytes.Buffer{}, done: make(chan error, 1)}
+	r.cmd = exec.Command(bin, append([]string{"serve", "--data", dir, "--listen", "127.0.0.1:0", "--account", account, "--region", "us-east-1"}, args...)...)
+	r.cmd.Env = append(os.Environ(), env...)
+	r.cmd.Stderr = r.log
+	out, err := r.cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(out)
+	for lines.Scan() {
+		if url, ok := strings.CutPrefix(lines.Text(), "listening on "); ok {
+			r.endpoint = url
+			break
+		}
+	}
+	go func() {
+		for lines.Scan() {
+		}
+		r.done <- r.cmd.Wait()
+	}()
+	t.Cleanup(func() { r.stop(t) })
+	if r.endpoint == "" {
+		t.Fatalf("loch serve never said that it listens:\n%s", r.log)
+	}
+	return r
+}
+
+// stop ends the server as an operator does, and fails the test where it does not end well.
+func (r *running) stop(t *testing.T) {
+	t.Helper()
+	if r.cmd == nil {
+		return
+	}
+	cmd := r.cmd
+	r.cmd = nil
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Errorf("loch serve ended by itself: %v\n%s", <-r.done, tail(r.log.String()))
+		return
+	}
+	if err := <-r.done; err != nil {
+		t.Errorf("loch serve after SIGTERM: %v\n%s", err, tail(r.log.String()))
+	}
+}
+
+func tail(s string) string {
+	if len(s) > 6000 {
+		return "…" + s[len(s)-6000:]
+	}
+	return s
+}
+
+func (r *running) env() []string {
+	return []string{"LOCH_ENDPOINT=" + r.endpoint, "LOCH_ACCOUNT=" + account, "AWS_SHARED_CREDENTIALS_FILE=" + filepath.Join(r.dir, "credentials"), "AWS_CONFIG_FILE=" + os.DevNull,
+		"AWS_DEFAULT_REGION=us-east-1", "AWS_EC2_METADATA_DISABLED=true", "PYTHONDONTWRITEBYTECODE=1"}
+}
+
+// run runs a command to its end and gives what it printed.
+func run(t *testing.T, env []string, name string, args ...string) string {
+	t.Helper()
+	cmd := exec.Command(name, args...)
+	cmd.Env = append(os.Environ(), env...)
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	if err := cmd.Run(); err != nil {
+		t.Fatalf("%s %s: %v\n%s%s", filepath.Base(name), strings.Join(args, " "), err, tail(out.String()), tail(errs.String()))
+	}
+	return out.String()
+}
+
+// TestClients runs every file of clients/ against one server that holds a generated organisation.
+func TestClients(t *testing.T) {
+	py := python(t)
+	bin := build(t)
+	s3 := s3test.Start(t)
+	env := []string{"LOCH_S3_ENDPOINT=" + s3.Endpoint, "LOCH_S3_PATH_STYLE=true", "LOCH_S3_ACCESS_KEY=" + s3.AccessKey, "LOCH_S3_SECRET_KEY=" + s3.SecretKey, "LOCH_S3_REGION=" + s3.Region}
+	r := serve(t, bin, t.TempDir(), env)
+	logs := t.TempDir()
+	run(t, nil, bin, "generate", "--events", "20000", "--seed", "7", "--days", "20", logs)
+	run(t, r.env(), bin, "import", "--endpoint", r.endpoint, logs)
+	clientEnv := append(r.env(), env...)
+	files, err := filepath.Glob("clients/test_*.py")
+	if err != nil || len(files) < 7 {
+		t.Fatalf("clients: %v, %v", files, err)
+	}
+	for _, f := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(f), ".py"), func(t *testing.T) {
+			cmd := exec.Command(py, "-m", "unittest", "-v", strings.TrimSuffix(filepath.Base(f), ".py"))
+			cmd.Dir = "clients"
+			cmd.Env = append(os.Environ(), clientEnv...)
+			out, err := cmd.CombinedOutput()
+			if err != nil {
+				t.Errorf("%v\n%s\nserver:\n%s", err, tail(string(out)), tail(r.log.String()))
+			}
+			if !bytes.Contains(out, []byte("Ran ")) || bytes.Contains(out, []byte("Ran 0 tests")) {
+				t.Errorf("no test ran:\n%s", out)
+			}
+			fmt.Fprintf(t.Output(), "%s", out)
+		})
+	}
+}
