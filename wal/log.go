@@ -1,0 +1,327 @@
+// Package wal is the durable log before a commit: what is appended to it and acknowledged survives kill -9 and loss of power,
+// until it is released. It knows neither events nor tables.
+//
+// The log is a directory of segments (segment.go has their format). One goroutine writes: it takes the appends that wait, writes them with
+// one write and one fsync, and then acknowledges them (group commit), so that the cost of the disk is shared.
+//
+// Invariants:
+//   - An append is acknowledged only after an fsync that covers it has succeeded, on a file whose name is durable.
+//   - Sequences rise and are never given twice, not after a failed write and not after a restart, even where the
+//     failed record reached the disk.
+//   - After a failed write or fsync nothing more is appended to that segment. The log refuses appends until it has cut
+//     the segment back to what was acknowledged and begun a new one (it tries, at most every RetryAfter, when an append asks).
+//   - Opening cuts nothing but the unfinished last record of the last segment. Whatever else is bad is reported, copied to quarantine/,
+//     and skipped; every good record before and behind it is kept.
+package wal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/lochlake/loch/disk"
+)
+
+// Errors of Append that callers distinguish.
+var (
+	ErrFull   = errors.New("the durable log is full")            // until Release frees some of it
+	ErrFailed = errors.New("the durable log cannot be written")  // the disk failed or is full; a later append may succeed
+	ErrClosed = errors.New("the durable log is closed")          // for good
+	ErrLarge  = errors.New("larger than the durable log allows") // never will be accepted
+)
+
+// Options are a log's settings; the zero value of each but Dir is its default.
+type Options struct {
+	Dir          string
+	After        int64                 // sequences given begin above it, and above every one that the log holds
+	SegmentBytes int64                 // a segment is closed when it is larger; default 64 MiB, at most MaxBytes/4
+	MaxBytes     int64                 // all segments together; appends beyond are refused with ErrFull; default 1 GiB. No record is larger than a quarter
+	RetryAfter   time.Duration         // default 1 s; negative: at once
+	FS           disk.FS               // default disk.OS
+	Logger       *slog.Logger          // default slog.Default()
+	Registerer   prometheus.Registerer // nil: the metrics are not registered
+}
+
+// Bounds of one group commit.
+const (
+	groupAppends = 512
+	groupBytes   = 8 << 20
+	maxRecord    = 1 << 30
+)
+
+// Log is an open log. Its methods may be called from many goroutines.
+type Log struct {
+	opt     Options
+	log     *slog.Logger
+	lock    io.Closer
+	metrics metrics
+
+	appends chan *request
+	stop    chan struct{} // closed by Close
+	stopped chan struct{} // closed when the writer has ended
+	once    sync.Once
+	bytes   atomic.Int64 // of all segments
+	queued  atomic.Int64 // bytes of the appends that wait or are being written
+	failure atomic.Pointer[failure]
+	damaged []Damage
+
+	mu     sync.Mutex // guards segments, with the counts in them
+	closed []segment  // oldest first; the one being written is not among them
+
+	// The writer's own.
+	next   int64 // sequence
+	active segment
+	file   disk.File // of active; nil after a failure
+	salt   salt
+	buf    []byte
+}
+
+type segment struct {
+	name  string
+	first int64
+	last  int64 // first-1 where it is empty
+	size  int64 // of what is acknowledged
+}
+
+type failure struct {
+	err   error
+	since time.Time
+}
+
+type request struct {
+	kind    uint8
+	data    []byte
+	durable func(int64)
+	done    chan struct{} // closed when sequence and err are set
+	seq     int64
+	err     error
+}
+
+// Append adds a record and returns its sequence when it is durable. data must not be changed until Append has returned without a context's
+// error, or ever where it returned one: the record may then still be written, and its outcome is unknown.
+//
+// durable, where not nil, is called once the record is durable and before Append returns, in order of sequence, by the writer: it
+// must not block. It is called though ctx ended meanwhile, so that what it hands on has no gaps.
+func (l *Log) Append(ctx context.Context, kind uint8, data []byte, durable func(sequence int64)) (int64, error) {
+	n := int64(len(data))
+	if n > l.opt.MaxBytes/4 || n > maxRecord {
+		return 0, fmt.Errorf("record of %d bytes: %w", n, ErrLarge)
+	}
+	if l.queued.Add(n)+l.bytes.Load() > l.opt.MaxBytes {
+		l.queued.Add(-n)
+		l.metrics.refused.Inc()
+		return 0, ErrFull
+	}
+	if f := l.failure.Load(); f != nil && time.Since(f.since) < l.opt.RetryAfter {
+		l.queued.Add(-n)
+		l.metrics.refused.Inc()
+		return 0, fmt.Errorf("%w: %w", ErrFailed, f.err)
+	}
+	r := &request{kind: kind, data: data, durable: durable, done: make(chan struct{})}
+	select {
+	case l.appends <- r:
+	case <-l.stop:
+		l.queued.Add(-n)
+		return 0, ErrClosed
+	case <-ctx.Done():
+		l.queued.Add(-n)
+		return 0, ctx.Err()
+	}
+	select {
+	case <-r.done:
+		return r.seq, r.err
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	case <-l.stopped:
+	}
+	select {
+	case <-r.done: // the writer answered before it ended
+		return r.seq, r.err
+	default:
+		return 0, ErrClosed
+	}
+}
+
+// write is the writer's goroutine.
+func (l *Log) write() {
+	defer close(l.stopped)
+	group := make([]*request, 0, groupAppends)
+	for {
+		group = group[:0]
+		select {
+		case r := <-l.appends:
+			group = append(group, r)
+		case <-l.stop:
+			return
+		}
+		size := len(group[0].data)
+	gather:
+		for len(group) < groupAppends && size < groupBytes {
+			select {
+			case r := <-l.appends:
+				group = append(group, r)
+				size += len(r.data)
+			default:
+				break gather
+			}
+		}
+		err := l.commit(group)
+		l.queued.Add(-int64(size))
+		for _, r := range group {
+			if r.err = err; err == nil && r.durable != nil {
+				r.durable(r.seq)
+			}
+			close(r.done)
+		}
+	}
+}
+
+// commit makes a group durable, all of it or (as far as anybody is told) none.
+func (l *Log) commit(group []*request) error {
+	if l.file == nil || l.active.size >= l.opt.SegmentBytes {
+		if err := l.rotate(); err != nil {
+			return l.fail(err)
+		}
+	}
+	l.buf = l.buf[:0]
+	for _, r := range group {
+		r.seq = l.next
+		l.next++
+		l.buf = appendRecord(l.buf, &l.salt, r.seq, r.kind, r.data)
+	}
+	if _, err := l.file.WriteAt(l.buf, l.active.size); err != nil {
+		return l.fail(err)
+	}
+	start := time.Now()
+	if err := l.file.Sync(); err != nil {
+		return l.fail(err)
+	}
+	l.metrics.fsync.Observe(time.Since(start).Seconds())
+	l.metrics.group.Observe(float64(len(group)))
+	l.active.size += int64(len(l.buf))
+	l.active.last = l.next - 1
+	l.count(int64(len(l.buf)))
+	if cap(l.buf) > 2*groupBytes {
+		l.buf = nil // one large record must not hold its memory for ever
+	}
+	return nil
+}
+
+func (l *Log) count(n int64) { l.metrics.bytes.Set(float64(l.bytes.Add(n))) }
+
+func (l *Log) fail(err error) error {
+	if l.failure.Load() == nil {
+		l.log.Error("the durable log refuses events: it cannot be written", "segment", l.active.name, "error", err)
+	}
+	l.failure.Store(&failure{err, time.Now()})
+	l.metrics.failed.Set(1)
+	// What the file holds behind active.size is unknown now. Only rotate may touch it, to cut it off.
+	if l.file != nil {
+		if e := l.file.Close(); e != nil {
+			l.log.Warn("closing a segment failed", "segment", l.active.name, "error", e)
+		}
+		l.file = nil
+	}
+	return fmt.Errorf("%w: %w", ErrFailed, err)
+}
+
+// rotate ends the active segment and begins a new one. After a failure it first cuts the segment back to what was acknowledged, so
+// that no record that was refused comes back in a replay.
+func (l *Log) rotate() error {
+	if l.file != nil {
+		if err := l.file.Close(); err != nil {
+			l.log.Warn("closing a segment failed", "segment", l.active.name, "error", err)
+		}
+		l.file = nil
+	} else if err := l.cut(l.active); err != nil {
+		return err
+	}
+	ended := l.active
+	if err := l.begin(); err != nil {
+		return err
+	}
+	// Only now may Release remove it: some segment must always say which sequences were given.
+	l.mu.Lock()
+	l.closed = append(l.closed, ended)
+	l.mu.Unlock()
+	if l.failure.Swap(nil) != nil {
+		l.log.Info("the durable log takes events again", "segment", l.active.name)
+		l.metrics.failed.Set(0)
+	}
+	return nil
+}
+
+// cut takes off what a segment holds behind its acknowledged part.
+func (l *Log) cut(s segment) error {
+	f, err := l.opt.FS.OpenWrite(filepath.Join(l.opt.Dir, s.name))
+	if err != nil {
+		return err
+	}
+	err = f.Truncate(s.size)
+	if err == nil {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
+}
+
+// begin makes a segment for l.next on, durable in name and header before anything is appended.
+func (l *Log) begin() error {
+	name := segmentName(l.next)
+	path := filepath.Join(l.opt.Dir, name)
+	f, err := l.opt.FS.Create(path)
+	if err != nil {
+		return err
+	}
+	head, s := newHeader(l.next)
+	_, err = f.WriteAt(head, 0)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err == nil {
+		err = l.opt.FS.SyncDir(l.opt.Dir)
+	}
+	if err != nil {
+		return errors.Join(err, f.Close(), l.opt.FS.Remove(path))
+	}
+	l.file, l.salt = f, s
+	l.active = segment{name: name, first: l.next, last: l.next - 1, size: headersSize}
+	l.count(headersSize)
+	return nil
+}
+
+// Release says that nothing up to and including the sequence is needed any more. Segments that hold nothing else are removed.
+func (l *Log) Release(upTo int64) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for len(l.closed) > 0 && l.closed[0].last <= upTo {
+		s := l.closed[0]
+		if err := l.opt.FS.Remove(filepath.Join(l.opt.Dir, s.name)); err != nil {
+			return fmt.Errorf("release the durable log: %w", err)
+		}
+		l.closed = l.closed[1:]
+		l.count(-s.size)
+	}
+	return nil
+}
+
+// Close ends the writer and gives the lock back. Appends that were not taken yet fail with ErrClosed.
+func (l *Log) Close() error {
+	var err error
+	l.once.Do(func() {
+		close(l.stop)
+		<-l.stopped
+		if l.file != nil {
+			err = l.file.Close()
+		}
+		err = errors.Join(err, l.lock.Close())
+	})
+	return err
+}

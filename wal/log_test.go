@@ -1,0 +1,419 @@
+package wal
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"github.com/lochlake/loch/disk"
+	"github.com/lochlake/loch/disk/disktest"
+)
+
+func open(t *testing.T, opt Options) *Log {
+	t.Helper()
+	l, err := Open(opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return l
+}
+
+func add(t *testing.T, l *Log, data string) int64 {
+	t.Helper()
+	seq, err := l.Append(t.Context(), 1, []byte(data), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return seq
+}
+
+func replayed(t *testing.T, l *Log, after int64) string {
+	t.Helper()
+	var b strings.Builder
+	last := after
+	err := l.Replay(t.Context(), after, func(r Record) error {
+		if r.Sequence <= last {
+			t.Errorf("sequence %d after %d", r.Sequence, last)
+		}
+		last = r.Sequence
+		b.Write(r.Data)
+		b.WriteByte(' ')
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(b.String())
+}
+
+func segments(t *testing.T, dir string) []string {
+	t.Helper()
+	names, err := filepath.Glob(filepath.Join(dir, "*.wal"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return names
+}
+
+func TestReplayAndRelease(t *testing.T) {
+	dir := t.TempDir()
+	l := open(t, Options{Dir: dir, SegmentBytes: 100})
+	for i := range 10 {
+		if seq := add(t, l, fmt.Sprint("r", i)); seq != int64(i+1) {
+			t.Fatalf("sequence %d, want %d", seq, i+1)
+		}
+	}
+	if err := l.Release(7); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	l = open(t, Options{Dir: dir, SegmentBytes: 100})
+	if got := replayed(t, l, 7); got != "r7 r8 r9" {
+		t.Errorf("replayed %q", got)
+	}
+	next := add(t, l, "more")
+	if next <= 10 {
+		t.Errorf("sequence %d was given before", next)
+	}
+	if err := l.Release(10); err != nil {
+		t.Fatal(err)
+	}
+	if n := segments(t, dir); len(n) != 1 {
+		t.Errorf("left after release: %v", n)
+	}
+	if l.bytes.Load() > 200 {
+		t.Errorf("%d bytes counted after release", l.bytes.Load())
+	}
+}
+
+func TestSequencesGoOnThoughTheFolderIsLost(t *testing.T) {
+	l := open(t, Options{Dir: t.TempDir(), After: 500})
+	if seq := add(t, l, "a"); seq != 501 {
+		t.Errorf("sequence %d", seq)
+	}
+}
+
+func TestSecondOpenIsRefused(t *testing.T) {
+	dir := t.TempDir()
+	open(t, Options{Dir: dir})
+	if _, err := Open(Options{Dir: dir}); !errors.Is(err, disk.ErrLocked) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestConcurrentAppendsShareFsyncs(t *testing.T) {
+	var mu sync.Mutex
+	syncs := 0
+	fs := &disktest.FS{FS: disk.OS, Hook: func(op, name string) (int, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if op == "sync" {
+			syncs++
+		}
+		return 0, nil
+	}}
+	l := open(t, Options{Dir: t.TempDir(), FS: fs})
+	var order []int64
+	var wg sync.WaitGroup
+	for range 32 {
+		wg.Go(func() {
+			for range 50 {
+				if _, err := l.Append(context.Background(), 1, []byte("x"), func(s int64) { order = append(order, s) }); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	for i, s := range order {
+		if s != int64(i+1) {
+			t.Fatalf("callback %d has sequence %d", i, s)
+		}
+	}
+	if len(order) != 1600 || syncs > 1600 {
+		t.Errorf("%d appends, %d fsyncs", len(order), syncs)
+	}
+	t.Logf("%d fsyncs for %d appends", syncs, len(order))
+}
+
+func TestFull(t *testing.T) {
+	l := open(t, Options{Dir: t.TempDir(), MaxBytes: 4000})
+	var err error
+	var last int64
+	for n := 0; err == nil && n < 100; n++ {
+		var seq int64
+		if seq, err = l.Append(t.Context(), 1, make([]byte, 500), nil); err == nil {
+			last = seq
+		}
+	}
+	if !errors.Is(err, ErrFull) || last < 4 {
+		t.Fatalf("after %d: %v", last, err)
+	}
+	if err := l.Release(last); err != nil {
+		t.Fatal(err)
+	}
+	add(t, l, strings.Repeat("x", 900))
+	if _, err := l.Append(t.Context(), 1, make([]byte, 1100), nil); !errors.Is(err, ErrLarge) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestTails: what each way of ending badly leaves, and what opening makes of it.
+func TestTails(t *testing.T) {
+	const keep = headersSize + 2*(recordSize+1) // "a" and "b"
+	for name, c := range map[string]struct {
+		change  func([]byte) []byte
+		want    string
+		damaged int
+		size    int
+	}{
+		"whole":                     {func(b []byte) []byte { return b }, "a b c", 0, keep + recordSize + 1},
+		"last record short":         {func(b []byte) []byte { return b[:len(b)-1] }, "a b", 0, keep},
+		"last header short":         {func(b []byte) []byte { return b[:keep+recordSize-1] }, "a b", 0, keep},
+		"one byte of it":            {func(b []byte) []byte { return b[:keep+1] }, "a b", 0, keep},
+		"zeros behind":              {func(b []byte) []byte { return append(b, make([]byte, 5000)...) }, "a b c", 0, keep + recordSize + 1},
+		"zeros instead":             {func(b []byte) []byte { clear(b[keep:]); return b }, "a b", 0, keep},
+		"last record flipped":       {flip(keep + recordSize), "a b", 1, -1},
+		"middle data flipped":       {flip(keep - 1), "a c", 1, -1},
+		"middle CRC flipped":        {flip(keep - recordSize + 4), "a c", 1, -1},
+		"middle length flipped":     {flip(keep - recordSize + 8), "a c", 1, -1},
+		"middle length huge":        {flip(keep - recordSize + 11), "a c", 1, -1},
+		"middle sequence flipped":   {flip(keep - recordSize + 17), "a c", 1, -1},
+		"middle magic flipped":      {flip(keep - recordSize - 1), "a c", 1, -1},
+		"first header copy flipped": {flip(9), "a b c", 0, -1},
+		"both header copies":        {func(b []byte) []byte { return flip(9)(flip(49)(b)) }, "", 1, -1},
+		"header only half":          {func(b []byte) []byte { return b[:30] }, "", 0, -1},
+		"empty":                     {func(b []byte) []byte { return nil }, "", 0, -1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			l := open(t, Options{Dir: dir})
+			for _, r := range []string{"a", "b", "c"} {
+				add(t, l, r)
+			}
+			if err := l.Close(); err != nil {
+				t.Fatal(err)
+			}
+			path := segments(t, dir)[0]
+			b, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(path, c.change(bytes.Clone(b)), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			for i := range 2 { // the second opening finds the same, and what was appended in between
+				l = open(t, Options{Dir: dir, Logger: slog.New(slog.DiscardHandler)})
+				if got := replayed(t, l, 0); got != c.want {
+					t.Errorf("replayed %q, want %q", got, c.want)
+				}
+				if got := len(l.Damaged()); got != c.damaged && (i == 0 || len(c.want) > 1) {
+					t.Errorf("damage %v, want %d", l.Damaged(), c.damaged)
+				}
+				for _, d := range l.Damaged() {
+					if kept, err := os.ReadFile(d.Copy); err != nil || len(kept) != len(b) {
+						t.Errorf("copy of %d bytes, %v", len(kept), err)
+					}
+				}
+				if info, err := os.Stat(path); c.size >= 0 && (err != nil || info.Size() != int64(c.size)) {
+					t.Errorf("segment: %v, %v, want %d bytes", info, err, c.size)
+				}
+				seq := add(t, l, "z")
+				if c.damaged > 0 && seq <= 3 {
+					t.Errorf("sequence %d was given before", seq)
+				}
+				if err := l.Close(); err != nil {
+					t.Fatal(err)
+				}
+				c.want = strings.TrimSpace(c.want + " z")
+			}
+		})
+	}
+}
+
+func flip(at int) func([]byte) []byte {
+	return func(b []byte) []byte { b[at] ^= 0x40; return b }
+}
+
+// TestForgedRecordInside: a record's data that itself looks like a record is not believed when the one around it is damaged.
+func TestForgedRecordInside(t *testing.T) {
+	dir := t.TempDir()
+	l := open(t, Options{Dir: dir})
+	add(t, l, "a")
+	var other salt
+	add(t, l, string(appendRecord(nil, &other, 9, 1, []byte("forged"))))
+	add(t, l, "c")
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	path := segments(t, dir)[0]
+	b, _ := os.ReadFile(path)
+	if err := os.WriteFile(path, flip(headersSize+recordSize+1+5)(b), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	l = open(t, Options{Dir: dir, Logger: slog.New(slog.DiscardHandler)})
+	if got := replayed(t, l, 0); got != "a c" {
+		t.Errorf("replayed %q", got)
+	}
+}
+
+// TestFailures: an operation of the disk fails while the log is in use. No acknowledged record is lost, no refused one comes back.
+func TestFailures(t *testing.T) {
+	for _, c := range []struct {
+		op    string
+		short int
+	}{{"write", 0}, {"write", 10}, {"write", recordSize + 1}, {"sync", 0}, {"create", 0}, {"syncdir", 0}, {"truncate", 0}} {
+		for times := 1; times <= 3; times++ {
+			t.Run(fmt.Sprint(c.op, c.short, "x", times), func(t *testing.T) {
+				left := 0
+				var mu sync.Mutex
+				fs := &disktest.FS{FS: disk.OS, Hook: func(op, name string) (int, error) {
+					mu.Lock()
+					defer mu.Unlock()
+					if left > 0 && (op == c.op || op == "write" && c.op == "truncate") {
+						if op == c.op {
+							left--
+						}
+						return c.short, syscall.ENOSPC
+					}
+					return 0, nil
+				}}
+				dir := t.TempDir()
+				l := open(t, Options{Dir: dir, FS: fs, SegmentBytes: 150, RetryAfter: -1, Logger: slog.New(slog.DiscardHandler)})
+				var want []string
+				refused := 0
+				for i := range 20 {
+					if i == 7 {
+						mu.Lock()
+						left = times
+						mu.Unlock()
+					}
+					data := fmt.Sprint("r", i)
+					if _, err := l.Append(t.Context(), 1, []byte(data), nil); err == nil {
+						want = append(want, data)
+					} else if errors.Is(err, ErrFailed) && errors.Is(err, syscall.ENOSPC) {
+						refused++
+					} else {
+						t.Fatal(err)
+					}
+				}
+				if refused == 0 || want[len(want)-1] != "r19" {
+					t.Errorf("%d refused, kept %v", refused, want)
+				}
+				if err := l.Close(); err != nil {
+					t.Fatal(err)
+				}
+				l = open(t, Options{Dir: dir, Logger: slog.New(slog.DiscardHandler)})
+				if got := replayed(t, l, 0); got != strings.Join(want, " ") {
+					t.Errorf("replayed %q\nwant     %q", got, want)
+				}
+				if len(l.Damaged()) > 0 {
+					t.Errorf("damage: %v", l.Damaged())
+				}
+			})
+		}
+	}
+}
+
+func TestFailureRefusesFastUntilRetry(t *testing.T) {
+	writes := 0
+	fs := &disktest.FS{FS: disk.OS, Hook: func(op, name string) (int, error) {
+		if op == "sync" && writes > 0 {
+			writes++
+			return 0, syscall.EIO
+		}
+		return 0, nil
+	}}
+	l := open(t, Options{Dir: t.TempDir(), FS: fs, RetryAfter: 1 << 40, Logger: slog.New(slog.DiscardHandler)})
+	add(t, l, "a")
+	writes = 1
+	for range 3 {
+		if _, err := l.Append(t.Context(), 1, []byte("b"), nil); !errors.Is(err, ErrFailed) {
+			t.Errorf("got %v", err)
+		}
+	}
+	if writes != 2 {
+		t.Errorf("%d syncs tried, want 1", writes-1)
+	}
+}
+
+// FuzzReader: no content of a segment makes the reader fail, hang or give a record out of order.
+func FuzzReader(f *testing.F) {
+	head, s := newHeader(1)
+	good := appendRecord(head, &s, 1, 1, []byte("first"))
+	good = appendRecord(good, &s, 2, 1, []byte("second"))
+	f.Add(good, 0, byte(0))
+	f.Add(good, headersSize+9, byte(1))
+	f.Add(good, headersSize+recordSize+5+3, byte(0xff))
+	f.Fuzz(func(t *testing.T, b []byte, at int, x byte) {
+		b = bytes.Clone(b)
+		if at >= 0 && at < len(b) {
+			b[at] ^= x
+		}
+		path := filepath.Join(t.TempDir(), "s")
+		if err := os.WriteFile(path, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		g, err := disk.OS.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer g.Close()
+		var end int64 = headersSize
+		r, err := newReader(g, func(d damage) {
+			if d.from < end || d.to <= d.from || d.to > int64(len(b)) {
+				t.Fatalf("damage %+v after %d", d, end)
+			}
+			end = d.to
+		})
+		if errors.Is(err, errHeader) {
+			return
+		}
+		for last := r.last; err == nil; {
+			var rec Record
+			if rec, err = r.next(); err != nil {
+				break
+			}
+			if rec.Sequence <= last || r.off < end {
+				t.Fatalf("sequence %d after %d", rec.Sequence, last)
+			}
+			last, end = rec.Sequence, r.off
+		}
+		if err.Error() != "EOF" {
+			t.Fatal(err)
+		}
+	})
+}
+
+func BenchmarkAppend(b *testing.B) {
+	l, err := Open(Options{Dir: b.TempDir(), MaxBytes: 1 << 40})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer l.Close()
+	data := make([]byte, 20_000) // what 100 events take, compressed
+	b.SetParallelism(16)
+	b.SetBytes(int64(len(data)))
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			if _, err := l.Append(context.Background(), 1, data, nil); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
