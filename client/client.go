@@ -1,0 +1,198 @@
+// Package client calls a Loch server, or anything else that speaks CloudTrail's API: AWS JSON 1.1 over HTTP, signed with Signature Version 4.
+package client
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+	"github.com/aws/aws-sdk-go-v2/config"
+)
+
+// Options say which server to call, and as whom.
+type Options struct {
+	Endpoint string // the server's URL
+	Profile  string // of the AWS configuration files; "" is the environment's choice
+	Region   string // to sign for; "" is the configuration's, else us-east-1
+}
+
+// Client calls one server. It may be used from many goroutines.
+type Client struct {
+	Endpoint    string
+	Region      string
+	Credentials aws.CredentialsProvider
+	HTTP        *http.Client
+	signer      *v4.Signer
+}
+
+// Error is an error that the server answered, in the API's vocabulary.
+type Error struct {
+	Code    string
+	Message string
+	Status  int
+}
+
+func (e *Error) Error() string { return e.Code + ": " + e.Message }
+
+// New makes a client with the credentials of the usual AWS environment, profile and files.
+func New(ctx context.Context, o Options) (*Client, error) {
+	var opts []func(*config.LoadOptions) error
+	if o.Profile != "" {
+		opts = append(opts, config.WithSharedConfigProfile(o.Profile))
+	}
+	cfg, err := config.LoadDefaultConfig(ctx, opts...)
+	if err != nil {
+		return nil, err
+	}
+	u, err := url.Parse(o.Endpoint)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return nil, fmt.Errorf("endpoint %q is no URL such as http://127.0.0.1:4510", o.Endpoint)
+	}
+	region := cmpOr(o.Region, cfg.Region, "us-east-1")
+	c := &Client{Endpoint: strings.TrimSuffix(o.Endpoint, "/"), Region: region, Credentials: cfg.Credentials, HTTP: &http.Client{Transport: transport()}, signer: v4.NewSigner()}
+	if _, err := c.Credentials.Retrieve(ctx); err != nil {
+		return nil, fmt.Errorf("no AWS credentials to sign with: set AWS_SHARED_CREDENTIALS_FILE to the file `credentials` in the server's data folder, or name a profile (%w)", err)
+	}
+	return c, nil
+}
+
+func cmpOr(s ...string) string {
+	for _, v := range s {
+		if v != "" {
+			return v
+		}
+	}
+	return ""
+}
+
+func transport() *http.Transport {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.MaxIdleConnsPerHost = 16
+	return t
+}
+
+// attempts bounds how often a call is tried where the server throttles or is briefly unable.
+const attempts = 6
+
+// Call carries out one operation of CloudTrail's control plane. Throttling and 5xx answers are tried again with growing pauses, about six seconds in all.
+func (c *Client) Call(ctx context.Context, operation string, in, out any) error {
+	body, err := json.Marshal(in)
+	if err != nil {
+		return err
+	}
+	return c.retry(ctx, func() (*http.Request, error) {
+		req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.Endpoint+"/", bytes.NewReader(body))
+		if err == nil {
+			req.Header.Set("Content-Type", "application/x-amz-json-1.1")
+			req.Header.Set("X-Amz-Target", "CloudTrail_20131101."+operation)
+		}
+		return req, err
+	}, "cloudtrail", body, out)
+}
+
+// PutAuditEvents brings events from outside AWS into a channel: REST-JSON, signed for cloudtrail-data.
+func (c *Client) PutAuditEvents(ctx context.Context, channelARN string, in, out any) error {
+	body, err := json.Marshal(in)
+	if err != nil {
+		return err
+	}
+	return c.retry(ctx, func() (*http.Request, error) {
+		req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.Endpoint+"/PutAuditEvents?channelArn="+url.QueryEscape(channelARN), bytes.NewReader(body))
+		if err == nil {
+			req.Header.Set("Content-Type", "application/json")
+		}
+		return req, err
+	}, "cloudtrail-data", body, out)
+}
+
+func (c *Client) retry(ctx context.Context, make func() (*http.Request, error), service string, body []byte, out any) error {
+	for try, pause := 1, 100*time.Millisecond; ; try, pause = try+1, pause*2 {
+		req, err := make()
+		if err != nil {
+			return err
+		}
+		err = c.once(ctx, req, service, body, out)
+		if err == nil || try == attempts || !temporary(err) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(pause/2 + rand.N(pause)):
+		}
+	}
+}
+
+func temporary(err error) bool {
+	e, ok := errors.AsType[*Error](err)
+	return ok && (e.Status >= 500 || strings.Contains(e.Code, "Throttling"))
+}
+
+// Sign signs a request whose body hashes to the given SHA-256 in hexadecimal.
+func (c *Client) Sign(ctx context.Context, req *http.Request, service, hash string) error {
+	creds, err := c.Credentials.Retrieve(ctx)
+	if err != nil {
+		return err
+	}
+	req.Header.Set("X-Amz-Content-Sha256", hash)
+	return c.signer.SignHTTP(ctx, creds, req, hash, service, c.Region, time.Now())
+}
+
+func (c *Client) once(ctx context.Context, req *http.Request, service string, body []byte, out any) error {
+	sum := sha256.Sum256(body)
+	if err := c.Sign(ctx, req, service, hex.EncodeToString(sum[:])); err != nil {
+		return err
+	}
+	resp, err := c.HTTP.Do(req)
+	if err != nil {
+		if errors.Is(err, syscall.ECONNREFUSED) {
+			return fmt.Errorf("no server answers at %s: start one with `loch serve`, or name it with --endpoint", c.Endpoint)
+		}
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode >= 300 {
+		return readError(resp)
+	}
+	if err := json.NewDecoder(resp.Body).Decode(out); err != nil {
+		return fmt.Errorf("the answer of %s is not what was expected: %w", c.Endpoint, err)
+	}
+	return nil
+}
+
+func readError(resp *http.Response) error {
+	b, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
+	if err != nil {
+		return err
+	}
+	var said struct {
+		Type    string `json:"__type"`
+		Message string `json:"message"`
+		Upper   string `json:"Message"`
+	}
+	e := &Error{Status: resp.StatusCode, Code: resp.Header.Get("X-Amzn-ErrorType")}
+	if json.Unmarshal(b, &said) == nil {
+		e.Code, e.Message = cmpOr(said.Type, e.Code), cmpOr(said.Message, said.Upper)
+	}
+	if i := strings.LastIndexByte(e.Code, '#'); i >= 0 {
+		e.Code = e.Code[i+1:]
+	}
+	e.Code, _, _ = strings.Cut(e.Code, ":")
+	if e.Code == "" {
+		e.Code, e.Message = "HTTP "+resp.Status, strings.TrimSpace(string(b))
+	}
+	return e
+}
