@@ -15,17 +15,26 @@ type File struct {
 	Size  int64
 	Rows  int64
 	Local string // path on this machine, "" where the object store is remote
+	// Decoder is the lowest decoder version among the file's rows; 0 where unknown. A file that was written before the
+	// schema's newest column is read more slowly, since that column is answered from the events' text.
+	Decoder int
 }
 
 // Relation is one table of a statement, under the name that the statement's text gives it.
 type Relation struct {
 	Name    string
 	Schema  *event.TableSchema
-	Columns []string // top-level columns that the statement names
+	Columns []string // top-level columns that the statement names; the relation has no others
 	Files   []File
+	// NotBefore hides rows whose eventtime lies before it (microseconds since the Unix epoch UTC): what retention has
+	// ended. 0: none are hidden, as no event is older than 1970.
+	NotBefore int64
+	// Where is a condition, in the engine's own SQL over the relation's stored columns, that every row the statement needs
+	// fulfils; "" where none is known. Only staging uses it: the statement itself still holds its conditions.
+	Where string
 }
 
-// Limits bound one query.
+// Limits bound one query. Zero fields take the engine's defaults.
 type Limits struct {
 	Memory  int64 // bytes
 	Threads int
@@ -37,6 +46,7 @@ type Limits struct {
 type Column struct {
 	Name string `json:"name"`
 	Type string `json:"type"`
+	Zone string `json:"zone,omitempty"` // where a timestamp with time zone lies: an IANA name or an offset such as "+02:00"; "" is UTC
 }
 
 // Job is one statement to run.
@@ -49,9 +59,9 @@ type Job struct {
 
 // Stats is what a run cost.
 type Stats struct {
-	RowsScanned  int64 // events read from files
+	RowsScanned  int64 // events in the files that were planned
 	RowsMatched  int64 // events that passed the scans' conditions
-	BytesScanned int64
+	BytesScanned int64 // bytes read from the files
 	Elapsed      time.Duration
 }
 
@@ -61,9 +71,19 @@ type Value struct {
 	Null bool
 }
 
-// Engine runs statements. Run calls sink for each row in order (the slice is reused) and returns when the statement ended, failed or ctx
-// was done; it holds nothing after that.
+// Engine runs statements. Run calls sink for each row in order (the slice and the texts are reused) and returns when the statement
+// ended, failed or ctx was done; it holds nothing after that. An error of the statement itself is a *Error.
 type Engine interface {
 	Run(ctx context.Context, job Job, sink func([]Value) error) (Stats, error)
 	Close() error
+}
+
+// Fetcher makes the needed parts of remote objects readable as local files. Its methods may be called from many goroutines.
+type Fetcher interface {
+	// Budget is how many bytes one statement may hold fetched at once.
+	Budget() int64
+	// Need tells how many bytes of the file these top-level columns take, its footer among them.
+	Need(ctx context.Context, f File, columns []string) (int64, error)
+	// Fetch makes those bytes readable at a local path (a sparse file with the object's size and offsets) until release is called.
+	Fetch(ctx context.Context, f File, columns []string) (path string, release func(), err error)
 }

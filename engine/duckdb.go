@@ -1,0 +1,361 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+)
+
+// Config says how the embedded engine runs.
+type Config struct {
+	TempDir  string                // children's own directories; emptied at the start
+	Spare    int                   // warm children kept ready; 0: 2
+	Command  []string              // what starts a child; nil: this binary with WorkerArgument
+	Fetcher  Fetcher               // brings remote files near; nil: all files are local
+	Log      *slog.Logger          // nil: none
+	Registry prometheus.Registerer // nil: no metrics
+}
+
+// What a query may take where its limits do not say.
+const (
+	defaultMemory = 1 << 30
+	defaultTemp   = 8 << 30
+	defaultTime   = time.Hour
+	minMemory     = 64 << 20
+)
+
+// DuckDB is the embedded engine: each statement runs in a child process of its own, taken from a few that are kept warm.
+type DuckDB struct {
+	cfg    Config
+	spares chan *child
+	ctx    context.Context
+	stop   context.CancelFunc
+	wg     sync.WaitGroup
+
+	mu       sync.Mutex
+	plainRun bool // the machine refuses namespaces
+	reported bool // the walls have been logged
+
+	started  prometheus.Counter
+	failures *prometheus.CounterVec
+	landlock prometheus.Gauge
+}
+
+var _ Engine = (*DuckDB)(nil)
+
+// NewDuckDB starts the engine and, in the background, its first warm children.
+func NewDuckDB(cfg Config) (*DuckDB, error) {
+	if cfg.Spare <= 0 {
+		cfg.Spare = 2
+	}
+	if cfg.Command == nil {
+		self, err := os.Executable()
+		if err != nil {
+			return nil, fmt.Errorf("find this binary: %w", err)
+		}
+		cfg.Command = []string{self, WorkerArgument}
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	dir, err := filepath.Abs(cfg.TempDir)
+	if err != nil || cfg.TempDir == "" {
+		return nil, fmt.Errorf("directory for temporary files %q: %w", cfg.TempDir, errors.Join(err, os.ErrInvalid))
+	}
+	if err := errors.Join(os.RemoveAll(dir), os.MkdirAll(dir, 0o700)); err != nil {
+		return nil, fmt.Errorf("directory for temporary files: %w", err)
+	}
+	cfg.TempDir = dir
+	f := promauto.With(cfg.Registry)
+	d := &DuckDB{cfg: cfg, spares: make(chan *child, cfg.Spare),
+		started:  f.NewCounter(prometheus.CounterOpts{Name: "loch_engine_children_total", Help: "Query processes started."}),
+		failures: f.NewCounterVec(prometheus.CounterOpts{Name: "loch_engine_failures_total", Help: "Statements that failed, by kind."}, []string{"kind"}),
+		landlock: f.NewGauge(prometheus.GaugeOpts{Name: "loch_engine_landlock_version", Help: "Landlock version that confines query processes; 0: none."}),
+	}
+	d.ctx, d.stop = context.WithCancel(context.Background())
+	d.wg.Go(d.refill)
+	return d, nil
+}
+
+// Close ends the spare children and waits for the goroutines. Statements that run must have ended.
+func (d *DuckDB) Close() error {
+	d.stop()
+	d.wg.Wait()
+	for {
+		select {
+		case c := <-d.spares:
+			c.end()
+		default:
+			return os.RemoveAll(d.cfg.TempDir)
+		}
+	}
+}
+
+// refill keeps the spares warm until the engine closes.
+func (d *DuckDB) refill() {
+	pause := time.Duration(0)
+	for {
+		c, err := d.start()
+		if err != nil {
+			d.cfg.Log.Error("a query process did not start", "error", err)
+			pause = min(pause*2+100*time.Millisecond, 10*time.Second)
+		} else {
+			pause = 0
+			select {
+			case d.spares <- c:
+				continue
+			case <-d.ctx.Done():
+				c.end()
+				return
+			}
+		}
+		select {
+		case <-time.After(pause):
+		case <-d.ctx.Done():
+			return
+		}
+	}
+}
+
+// start starts one child, in namespaces without a network where the machine allows them.
+func (d *DuckDB) start() (*child, error) {
+	d.mu.Lock()
+	plain := d.plainRun
+	d.mu.Unlock()
+	var refused error
+	if attr := unshared(); attr != nil && !plain {
+		c, err := start(d.cfg.Command, d.cfg.TempDir, attr)
+		if err == nil {
+			d.started.Inc()
+			return c, nil
+		}
+		refused = err
+	}
+	c, err := start(d.cfg.Command, d.cfg.TempDir, attributes())
+	if err != nil {
+		return nil, err
+	}
+	if refused != nil {
+		d.mu.Lock()
+		d.plainRun = true
+		d.mu.Unlock()
+		d.cfg.Log.Warn("query processes run without network namespaces of their own: the machine refuses them", "error", refused)
+	}
+	d.started.Inc()
+	return c, nil
+}
+
+// take gives a warm child, or starts one where none is ready. A spare that has died meanwhile is passed over.
+func (d *DuckDB) take() (*child, error) {
+	for {
+		select {
+		case c := <-d.spares:
+			if c.alive() {
+				return c, nil
+			}
+			c.end()
+		default:
+			return d.start()
+		}
+	}
+}
+
+// Run carries out a job in a child of its own.
+func (d *DuckDB) Run(ctx context.Context, job Job, sink func([]Value) error) (Stats, error) {
+	limits := job.Limits
+	if limits.Memory <= 0 {
+		limits.Memory = defaultMemory
+	}
+	limits.Memory = max(limits.Memory, minMemory)
+	if limits.Threads <= 0 {
+		limits.Threads = runtime.NumCPU()
+	}
+	if limits.Temp <= 0 {
+		limits.Temp = defaultTemp
+	}
+	if limits.Time <= 0 {
+		limits.Time = defaultTime
+	}
+	job.Limits = limits
+	ctx, cancel := context.WithTimeout(ctx, limits.Time)
+	defer cancel()
+	begin := time.Now()
+	r := run{d: d, job: job, sink: sink}
+	stats, err := r.run(ctx)
+	stats.Elapsed = time.Since(begin)
+	if err != nil {
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+		kind := "cancelled"
+		if e, ok := errors.AsType[*Error](err); ok {
+			kind = string(e.Kind)
+			if e.Kind == Internal || e.Kind == Crashed {
+				d.cfg.Log.Error("a query process failed", "kind", kind, "error", e.Err)
+			}
+		}
+		d.failures.WithLabelValues(kind).Inc()
+	}
+	return stats, err
+}
+
+// run is one statement under way.
+type run struct {
+	d       *DuckDB
+	job     Job
+	sink    func([]Value) error
+	child   *child
+	staging *staging
+	stats   Stats
+}
+
+func (r *run) run(ctx context.Context) (Stats, error) {
+	if err := ctx.Err(); err != nil {
+		return r.stats, err
+	}
+	c, err := r.d.take()
+	if err != nil {
+		return r.stats, &Error{Internal, "The query engine did not start.", err}
+	}
+	r.child = c
+	defer c.end()
+	// A child that is killed closes its pipe, which ends the reading below.
+	defer context.AfterFunc(ctx, c.kill)()
+
+	r.staging = newStaging(r.d.cfg.Fetcher, c.input())
+	defer r.staging.close()
+	j, err := r.plan(ctx)
+	if err != nil {
+		return r.stats, err
+	}
+	if err := c.in.writeJSON(frameJob, j); err != nil {
+		return r.stats, r.died(err)
+	}
+	return r.stats, r.read(ctx)
+}
+
+// plan turns the job into what the child is told.
+func (r *run) plan(ctx context.Context) (*workerJob, error) {
+	l := r.job.Limits
+	j := &workerJob{Temp: r.child.temp(), Memory: l.Memory, Threads: l.Threads, TempMax: l.Temp, SQL: r.job.SQL, Columns: r.job.Columns}
+	for i := range r.job.Relations {
+		rel := &r.job.Relations[i]
+		src, err := newSource(rel)
+		if err != nil {
+			return nil, &Error{Internal, "The query engine could not run the statement.", err}
+		}
+		for _, f := range rel.Files {
+			r.stats.RowsScanned += f.Rows
+		}
+		if err := r.staging.add(ctx, j, src, i); err != nil {
+			return nil, &Error{Internal, "The events' files could not be read.", err}
+		}
+	}
+	return j, nil
+}
+
+// read takes the child's frames until its last.
+func (r *run) read(ctx context.Context) error {
+	vals := make([]Value, len(r.job.Columns))
+	for {
+		kind, payload, err := r.child.out.next()
+		if err != nil {
+			return r.died(err)
+		}
+		switch kind {
+		case frameWalls:
+			var w wallReport
+			if err := json.Unmarshal(payload, &w); err != nil {
+				return r.died(err)
+			}
+			r.d.report(w)
+		case frameNext:
+			var s stageStep
+			if err := json.Unmarshal(payload, &s); err != nil {
+				return r.died(err)
+			}
+			if err := r.staging.load(ctx, s.Group); err != nil {
+				return &Error{Internal, "The events' files could not be fetched.", err}
+			}
+			if err := r.child.in.write(frameStaged, nil); err != nil {
+				return r.died(err)
+			}
+		case frameRows:
+			if len(vals) == 0 {
+				return r.died(errors.New("rows without columns"))
+			}
+			if err := decodeRows(payload, vals, r.sink); err != nil {
+				return err
+			}
+		case frameError:
+			var e workerError
+			if err := json.Unmarshal(payload, &e); err != nil {
+				return r.died(err)
+			}
+			return e.explain()
+		case frameDone:
+			var done workerDone
+			if err := json.Unmarshal(payload, &done); err != nil {
+				return r.died(err)
+			}
+			r.stats.RowsMatched, r.stats.BytesScanned = done.Matched, done.Read+r.staging.bytes
+			r.child.wait()
+			return nil
+		default:
+			return r.died(fmt.Errorf("a frame of unknown kind %q", kind))
+		}
+	}
+}
+
+// explain makes the caller's error of the child's.
+func (e workerError) explain() *Error {
+	switch {
+	case e.Kind != "":
+		return &Error{e.Kind, e.Message, errors.New(e.Text)}
+	case e.Duck != "":
+		return explain(e.Duck)
+	}
+	return &Error{Internal, "The query engine could not run the statement.", errors.New(e.Text)}
+}
+
+// died makes the error of a child that ended before its last frame.
+func (r *run) died(err error) error {
+	state := r.child.wait()
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.EPIPE) {
+		err = errors.New("it ended before its answer did")
+	}
+	cause := fmt.Errorf("query process: %w (%v) %s", err, state, r.child.stderr)
+	if memoryDeath(state) {
+		return &Error{Crashed, "The query was ended from outside, most likely because the machine ran out of memory.", cause}
+	}
+	return &Error{Crashed, "The query engine ended unexpectedly while it ran this query.", cause}
+}
+
+// report logs once how children are confined.
+func (d *DuckDB) report(w wallReport) {
+	d.mu.Lock()
+	first := !d.reported
+	d.reported = true
+	d.mu.Unlock()
+	d.landlock.Set(float64(w.Landlock))
+	switch {
+	case w.Problem != "":
+		d.cfg.Log.Error("a query process could not be confined as it should", "landlock", w.Landlock, "problem", w.Problem)
+	case first && w.Landlock == 0:
+		d.cfg.Log.Warn("this kernel has no Landlock: query processes are confined by DuckDB's own settings alone")
+	case first:
+		d.cfg.Log.Info("query processes are confined", "landlock", w.Landlock)
+	}
+}

@@ -1,0 +1,23 @@
+//go:build !linux
+
+package engine
+
+import (
+	"os"
+	"syscall"
+)
+
+// Without Linux there is neither Landlock nor a signal at the parent's death: DuckDB's own settings are the wall, and a child ends when its pipe closes.
+
+func attributes() *syscall.SysProcAttr { return nil }
+
+func unshared() *syscall.SysProcAttr { return nil }
+
+func confineEarly() {}
+
+func confine(*workerJob) wallReport { return wallReport{} }
+
+func memoryDeath(*os.ProcessState) bool { return false }
+
+// alive tells whether a spare child still runs, as far as can be told without asking it.
+func (c *child) alive() bool { return c.cmd.Process.Signal(syscall.Signal(0)) == nil }
