@@ -35,6 +35,11 @@ type Decoder struct {
 	arena  []byte            // unescaped strings
 	ids    []byte            // identities, in memory of their own: they are kept longer than events
 	names  map[string]string // accounts and regions, which recur
+
+	// For DecodeActivity, which holds a sender to the types and sizes of AWS's page:
+	strict   bool
+	mistyped Node       // the first node whose value was not of its type, else gone
+	width    [256]int32 // length of a map's text
 }
 
 const gone = Node(math.MaxUint16)
@@ -173,6 +178,9 @@ func (d *Decoder) value(p *plan, i int, elem uint16, depth int) int {
 	if c == 'n' {
 		return d.literal(i, "null")
 	}
+	if d.strict && d.mistyped == gone && c != opening(p.typ) {
+		d.mistyped = p.node
+	}
 	switch p.typ {
 	case String:
 		val, end := d.text(i, depth)
@@ -185,7 +193,9 @@ func (d *Decoder) value(p *plan, i int, elem uint16, depth int) int {
 	case Map:
 		if c == '{' {
 			d.put(p.node, elem, 0, nil)
-			return d.entries(p, i, elem, depth+1)
+			end := d.entries(p, i, elem, depth+1)
+			d.width[p.node] = int32(end - i)
+			return end
 		}
 		return d.skip(i, depth)
 	case List:
@@ -205,6 +215,14 @@ func (d *Decoder) value(p *plan, i int, elem uint16, depth int) int {
 		d.put(p.node, elem, num, nil)
 	}
 	return end
+}
+
+// opening is what the values of a type in eventData begin with: it has strings, structs and maps.
+func opening(t Type) byte {
+	if t == String {
+		return '"'
+	}
+	return '{'
 }
 
 // text reads the value at i as a string column has it: a string unescaped, anything else as it stands.
@@ -364,12 +382,17 @@ func (d *Decoder) entries(p *plan, i int, elem uint16, depth int) int {
 
 // plain unescapes s into the arena.
 func (d *Decoder) plain(s []byte) []byte {
-	if cap(d.arena)-len(d.arena) < len(s) { // unescaped it is shorter
-		d.arena = make([]byte, 0, max(64<<10, len(s)))
-	}
+	d.room(len(s)) // unescaped it is shorter
 	from := len(d.arena)
 	d.arena = unescape(d.arena, s)
 	return d.arena[from:len(d.arena):len(d.arena)]
+}
+
+// room makes sure that the arena can take n bytes more.
+func (d *Decoder) room(n int) {
+	if cap(d.arena)-len(d.arena) < n {
+		d.arena = make([]byte, 0, max(64<<10, n))
+	}
 }
 
 // view reads bytes as a string that lasts no longer than they stay as they are.
