@@ -102,30 +102,29 @@ func (d *decoder) text(want string) (string, error) {
 // kept as another character than the one that was sent.
 func (d *decoder) str() (string, error) {
 	d.i++
-	start := d.i
-	for d.i < len(d.b) && d.b[d.i] != '"' && d.b[d.i] != '\\' && d.b[d.i] >= ' ' {
-		d.i++
-	}
-	if d.i < len(d.b) && d.b[d.i] == '"' {
-		d.i++
-		return string(d.b[start : d.i-1]), nil
-	}
-	out := append([]byte(nil), d.b[start:d.i]...)
-	for d.i < len(d.b) {
-		switch c := d.b[d.i]; {
-		case c == '"':
+	var out []byte
+	for {
+		run := d.i
+		for d.i < len(d.b) && d.b[d.i] != '"' && d.b[d.i] != '\\' && d.b[d.i] >= ' ' {
 			d.i++
-			return string(out), nil
-		case c < ' ':
-			return "", d.malformed("a control character in a string must be escaped")
-		case c != '\\':
-			out = append(out, c)
+		}
+		if d.i == len(d.b) {
+			break
+		}
+		switch d.b[d.i] {
+		case '"':
 			d.i++
-		default:
+			if out == nil {
+				return string(d.b[run : d.i-1]), nil
+			}
+			return string(append(out, d.b[run:d.i-1]...)), nil
+		case '\\':
 			var err error
-			if out, err = d.escape(out); err != nil {
+			if out, err = d.escape(append(out, d.b[run:d.i]...)); err != nil {
 				return "", err
 			}
+		default:
+			return "", d.malformed("a control character in a string must be escaped")
 		}
 	}
 	return "", d.malformed("a string does not end")
