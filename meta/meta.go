@@ -127,11 +127,13 @@ type Table struct {
 	Applied  int64 // the durable log's sequence up to which the table holds everything meant for it
 }
 
-// DB is the metadata. Every method is one transaction, durable when it returns.
+// DB is the metadata. Every method is one transaction, durable when it returns. Times are kept to the millisecond.
+// The change functions run inside the transaction: they must be quick and must not call DB. They cannot change a row's ID or Scope.
 type DB interface {
 	CreateStore(ctx context.Context, s EventDataStore) error // ErrExists: ID, or name within the scope
 	Store(ctx context.Context, id string) (EventDataStore, error)
 	// Stores lists in (Created, ID) order those of the scope (of every scope where it is zero), after the store with the ID after, at most limit (0: all).
+	// Here and in the other lists after may also be a Position; an ID whose row is gone gives ErrNotFound, a Position never does.
 	Stores(ctx context.Context, sc Scope, after string, limit int) ([]EventDataStore, error)
 	// UpdateStore reads, lets change edit, and writes, in one transaction; change's error ends it unchanged.
 	UpdateStore(ctx context.Context, id string, change func(*EventDataStore) error) (EventDataStore, error)
