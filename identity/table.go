@@ -1,0 +1,77 @@
+package identity
+
+import "slices"
+
+// table holds the newest keys in memory: open addressing with linear probing, no deletion. Several keys may share a fingerprint.
+// Fingerprints are uniform; 0 marks an empty slot and is kept apart.
+type table struct {
+	slots []Key
+	zero  []Key // keys with fingerprint 0
+	n     int
+	first int64 // least and greatest sequence of the records that brought the keys
+	last  int64
+}
+
+func newTable() *table { return &table{slots: make([]Key, 1<<10)} }
+
+// find tells whether the fingerprint is there, and whether the key itself is.
+func (t *table) find(k Key) (fp, exact bool) {
+	if k.fp == 0 {
+		return len(t.zero) > 0, slices.Contains(t.zero, k)
+	}
+	mask := uint64(len(t.slots) - 1)
+	for i := k.fp & mask; t.slots[i].fp != 0; i = (i + 1) & mask {
+		if t.slots[i].fp == k.fp {
+			fp = true
+			if t.slots[i].hash == k.hash {
+				return true, true
+			}
+		}
+	}
+	return fp, false
+}
+
+// add adds a key that find did not find, of a record whose sequence lies between first and last.
+func (t *table) add(k Key, first, last int64) {
+	if t.n == 0 {
+		t.first = first
+	}
+	t.first, t.last = min(t.first, first), max(t.last, last)
+	t.n++
+	if k.fp == 0 {
+		t.zero = append(t.zero, k)
+		return
+	}
+	if t.n > len(t.slots)/4*3 {
+		old := t.slots
+		t.slots = make([]Key, 2*len(old))
+		for _, o := range old {
+			if o.fp != 0 {
+				t.place(o)
+			}
+		}
+	}
+	t.place(k)
+}
+
+func (t *table) place(k Key) {
+	mask := uint64(len(t.slots) - 1)
+	i := k.fp & mask
+	for t.slots[i].fp != 0 {
+		i = (i + 1) & mask
+	}
+	t.slots[i] = k
+}
+
+// sorted gives the keys in order.
+func (t *table) sorted() []Key {
+	keys := make([]Key, 0, t.n)
+	keys = append(keys, t.zero...)
+	for _, k := range t.slots {
+		if k.fp != 0 {
+			keys = append(keys, k)
+		}
+	}
+	slices.SortFunc(keys, compare)
+	return keys
+}
