@@ -2,12 +2,6 @@ package dialect
 
 import "context"
 
-// Query is a parsed statement.
-type Query struct{}
-
-// Parse reads one SELECT statement of at most 10,000 characters. Anything else is an *Error.
-func Parse(sql string) (*Query, error) { return nil, &Error{1, 1, "the parser is not there yet"} }
-
 // Statement is a checked statement.
 type Statement struct {
 	Columns []Column
