@@ -1,0 +1,212 @@
+package lake
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/apache/iceberg-go"
+	"github.com/apache/iceberg-go/table"
+)
+
+// Summary properties of a snapshot. appliedProperty is for readers of the table alone; the number that counts lies in the metadata
+// database, swapped together with the table's location.
+const (
+	appliedProperty = "loch.applied"
+	commitProperty  = "loch.commit" // the first data file of the commit: names it
+)
+
+// expireEvery is how many commits pass between two expiries of snapshots: often enough that metadata stays a few dozen kilobytes.
+const expireEvery = 32
+
+// Commit makes the files visible in one snapshot and records, in the same swap, that everything up to the durable log's sequence applied is
+// in the table. Without files only the sequence is recorded. If it fails, nothing has changed or the change is found when the same
+// commit is tried again.
+func (l *Lake) Commit(ctx context.Context, storeID string, files Files, applied int64) error {
+	begun := time.Now()
+	t, err := l.table(ctx, storeID)
+	if err != nil {
+		return err
+	}
+	t.commit.Lock()
+	defer t.commit.Unlock()
+	if err := l.refresh(ctx, t); err != nil {
+		return err
+	}
+	base, was := t.now()
+	if len(files.files) == 0 {
+		if applied <= was {
+			return nil
+		}
+		cat := &commitCatalog{lake: l, storeID: storeID, applied: applied, base: base}
+		if err := cat.swap(ctx, base.MetadataLocation(), base.MetadataLocation()); err != nil {
+			t.setStale()
+			return err
+		}
+		t.set(base, applied)
+		return nil
+	}
+	name := files.files[0].FilePath()
+	if committed(base, name) {
+		return nil // an earlier try went through, and its answer was lost
+	}
+	cat := &commitCatalog{lake: l, storeID: storeID, applied: max(applied, was), base: base}
+	tx := cat.table(base.Metadata(), base.MetadataLocation()).NewTransaction()
+	props := iceberg.Properties{appliedProperty: strconv.FormatInt(applied, 10), commitProperty: name}
+	// File names hold new UUIDs, so a check for duplicates would only read every manifest.
+	err = tx.AddDataFiles(ctx, files.files, props, table.WithoutDuplicateCheck(), table.WithoutAutoNameMapping())
+	if err != nil {
+		return fmt.Errorf("commit to store %s: %w", storeID, err)
+	}
+	next, err := tx.Commit(ctx)
+	if err != nil {
+		t.setStale()
+		return fmt.Errorf("commit to store %s: %w", storeID, err)
+	}
+	t.set(next, max(applied, was))
+	l.metrics.commits.Inc()
+	l.metrics.files.Add(float64(len(files.files)))
+	l.metrics.rows.Add(float64(files.Rows))
+	l.metrics.bytes.Add(float64(files.Bytes))
+	l.metrics.commitSeconds.Observe(time.Since(begun).Seconds())
+
+	if t.sinceExpiry++; t.sinceExpiry >= expireEvery {
+		t.sinceExpiry = 0
+		if err := l.expire(ctx, t); err != nil {
+			// The commit stands; what could not be removed now is tried again later.
+			t.setStale()
+			l.log.Warn("snapshots were not expired", "store", storeID, "error", err)
+		}
+	}
+	return nil
+}
+
+// Applied is the durable log's sequence up to which the table holds everything meant for it; 0 before the first commit.
+func (l *Lake) Applied(ctx context.Context, storeID string) (int64, error) {
+	t, err := l.table(ctx, storeID)
+	if err != nil {
+		return 0, err
+	}
+	t.commit.Lock()
+	defer t.commit.Unlock()
+	if err := l.refresh(ctx, t); err != nil {
+		return 0, err
+	}
+	_, applied := t.now()
+	return applied, nil
+}
+
+func (t *tableState) now() (*table.Table, int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.tbl, t.applied
+}
+
+func (t *tableState) set(tbl *table.Table, applied int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.tbl, t.applied, t.stale = tbl, applied, false
+}
+
+func (t *tableState) setStale() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.stale = true
+}
+
+// refresh reads the table again where a failed commit left its state unknown. It is called with t.commit held.
+func (l *Lake) refresh(ctx context.Context, t *tableState) error {
+	t.mu.Lock()
+	stale, dropped := t.stale, t.dropped
+	t.mu.Unlock()
+	if dropped {
+		return fmt.Errorf("store %s: %w", t.id, ErrNoTable)
+	}
+	if !stale {
+		return nil
+	}
+	row, err := l.db.Table(ctx, t.id)
+	if err != nil {
+		return fmt.Errorf("table of store %s: %w", t.id, err)
+	}
+	m, err := l.readMetadata(ctx, row.Location)
+	if err != nil {
+		return err
+	}
+	t.set((&commitCatalog{lake: l, storeID: t.id}).table(m, row.Location), row.Applied)
+	return nil
+}
+
+func committed(tbl *table.Table, name string) bool {
+	return slices.ContainsFunc(tbl.Metadata().Snapshots(), func(s table.Snapshot) bool {
+		return s.Summary != nil && s.Summary.Properties[commitProperty] == name
+	})
+}
+
+// expire forgets the snapshots that are neither among the newest nor read by a plan, and removes their manifest lists and the manifests that
+// no snapshot names any more. Data files are not touched: commits only add, so the newest snapshot has them all. It is called with
+// t.commit held.
+func (l *Lake) expire(ctx context.Context, t *tableState) error {
+	base, applied := t.now()
+	snaps := slices.Clone(base.Metadata().Snapshots())
+	slices.SortFunc(snaps, func(a, b table.Snapshot) int { return int(b.SequenceNumber - a.SequenceNumber) })
+	if len(snaps) <= l.keep {
+		return nil
+	}
+	t.mu.Lock()
+	var gone, kept []table.Snapshot
+	for i, s := range snaps {
+		if i < l.keep || t.pins[s.SnapshotID] > 0 {
+			kept = append(kept, s)
+		} else {
+			gone = append(gone, s)
+		}
+	}
+	t.mu.Unlock()
+	if len(gone) == 0 {
+		return nil
+	}
+	fsys, err := l.tableFiles(ctx)
+	if err != nil {
+		return err
+	}
+	garbage := make(map[string]bool)
+	ids := make([]int64, 0, len(gone))
+	for _, s := range gone {
+		manifests, err := s.Manifests(fsys)
+		if err != nil {
+			return err
+		}
+		for _, m := range manifests {
+			garbage[m.FilePath()] = true
+		}
+		garbage[s.ManifestList] = true
+		ids = append(ids, s.SnapshotID)
+	}
+	for _, s := range kept {
+		manifests, err := s.Manifests(fsys)
+		if err != nil {
+			return err
+		}
+		for _, m := range manifests {
+			delete(garbage, m.FilePath())
+		}
+	}
+	head := base.CurrentSnapshot().SnapshotID
+	cat := &commitCatalog{lake: l, storeID: t.id, applied: applied, base: base}
+	m, location, err := cat.CommitTable(ctx, table.Identifier{t.id},
+		[]table.Requirement{table.AssertTableUUID(base.Metadata().TableUUID()), table.AssertRefSnapshotID(table.MainBranch, &head)},
+		[]table.Update{table.NewRemoveSnapshotsUpdate(ids, false)})
+	if err != nil {
+		return err
+	}
+	t.set(cat.table(m, location), applied)
+	var errs []error
+	for uri := range garbage {
+		errs = append(errs, fsys.Remove(uri))
+	}
+	return errors.Join(errs...)
+}

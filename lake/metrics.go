@@ -1,0 +1,34 @@
+package lake
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+)
+
+type metrics struct {
+	commits       prometheus.Counter
+	files         prometheus.Counter
+	rows          prometheus.Counter
+	bytes         prometheus.Counter
+	writeSeconds  prometheus.Histogram
+	commitSeconds prometheus.Histogram
+	planSeconds   prometheus.Histogram
+	planned       prometheus.Counter
+	pruned        *prometheus.CounterVec
+}
+
+func newMetrics(r prometheus.Registerer) *metrics {
+	f := promauto.With(r)
+	seconds := prometheus.ExponentialBuckets(0.001, 2, 15)
+	return &metrics{
+		commits:       f.NewCounter(prometheus.CounterOpts{Name: "loch_lake_commits_total", Help: "Snapshots committed."}),
+		files:         f.NewCounter(prometheus.CounterOpts{Name: "loch_lake_files_total", Help: "Data files committed."}),
+		rows:          f.NewCounter(prometheus.CounterOpts{Name: "loch_lake_rows_total", Help: "Rows committed."}),
+		bytes:         f.NewCounter(prometheus.CounterOpts{Name: "loch_lake_bytes_total", Help: "Bytes of data files committed."}),
+		writeSeconds:  f.NewHistogram(prometheus.HistogramOpts{Name: "loch_lake_write_seconds", Help: "Time to encode and put the files of one write.", Buckets: seconds}),
+		commitSeconds: f.NewHistogram(prometheus.HistogramOpts{Name: "loch_lake_commit_seconds", Help: "Time of one commit.", Buckets: seconds}),
+		planSeconds:   f.NewHistogram(prometheus.HistogramOpts{Name: "loch_lake_plan_seconds", Help: "Time to plan the files of one scan.", Buckets: seconds}),
+		planned:       f.NewCounter(prometheus.CounterOpts{Name: "loch_lake_planned_files_total", Help: "Files that scans had to read."}),
+		pruned:        f.NewCounterVec(prometheus.CounterOpts{Name: "loch_lake_pruned_files_total", Help: "Files that scans left out, by the reason."}, []string{"by"}),
+	}
+}

@@ -1,0 +1,295 @@
+package lake
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+
+	"github.com/apache/iceberg-go"
+	"github.com/apache/iceberg-go/table"
+	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/lochlake/loch/event"
+	"github.com/lochlake/loch/meta"
+	"github.com/lochlake/loch/objstore"
+)
+
+// Errors that callers distinguish.
+var (
+	ErrNoTable = errors.New("store has no table")
+	ErrBusy    = errors.New("a running query reads the table")
+)
+
+// Config is what a lake needs.
+type Config struct {
+	Objects    objstore.Store
+	Meta       meta.DB
+	Logger     *slog.Logger          // nil: nothing is logged
+	Registerer prometheus.Registerer // nil: metrics are counted and not exposed
+
+	// KeepSnapshots is how many of a table's newest snapshots stay readable by others (Trino, PyIceberg) after they were replaced.
+	// 0 means 20. Those that a running query of this server reads stay too.
+	KeepSnapshots int
+}
+
+// Lake holds the tables of event data stores. Its methods may be called from many goroutines.
+type Lake struct {
+	objects objstore.Store
+	db      meta.DB
+	log     *slog.Logger
+	metrics *metrics
+	keep    int
+	cache   *lru[[]byte]  // metadata objects, by key
+	footers *lru[*footer] // of data files, by key
+	blooms  *lru[[]byte]  // bits of filters, by key and column
+
+	mu     sync.Mutex
+	tables map[string]*tableState
+}
+
+// tableState is one table as this server knows it. commit is held for the length of a commit, mu only to read or replace what it guards.
+type tableState struct {
+	id     string
+	kind   event.Kind
+	layout *layout
+
+	commit      sync.Mutex
+	sinceExpiry int // commits since snapshots were last expired
+
+	mu        sync.Mutex
+	tbl       *table.Table
+	applied   int64
+	stale     bool // a commit ended without an answer: what the database has must be read again
+	dropped   bool
+	pins      map[int64]int          // running plans by snapshot
+	manifests map[string][]*dataFile // decoded, by location; those of the newest planned snapshot
+}
+
+// Open makes the lake ready, and brings tables whose schema lacks a newer column up to date. A table that cannot be read is logged and
+// fails when it is used; the others work.
+func Open(ctx context.Context, cfg Config) (*Lake, error) {
+	if cfg.Objects == nil || cfg.Meta == nil {
+		return nil, errors.New("lake: Objects and Meta are needed")
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.KeepSnapshots <= 0 {
+		cfg.KeepSnapshots = 20
+	}
+	l := &Lake{
+		objects: cfg.Objects,
+		db:      cfg.Meta,
+		log:     cfg.Logger,
+		metrics: newMetrics(cfg.Registerer),
+		keep:    cfg.KeepSnapshots,
+		cache:   newLRU[[]byte](metadataCacheBytes),
+		footers: newLRU[*footer](footerCacheBytes),
+		blooms:  newLRU[[]byte](bloomCacheBytes),
+		tables:  make(map[string]*tableState),
+	}
+	rows, err := cfg.Meta.Tables(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("lake: list tables: %w", err)
+	}
+	for _, row := range rows {
+		if _, err := l.table(ctx, row.StoreID); err != nil {
+			if ctx.Err() != nil {
+				return nil, ctx.Err()
+			}
+			l.log.Error("table cannot be opened", "store", row.StoreID, "error", err)
+		}
+	}
+	return l, nil
+}
+
+// Close forgets the tables. Nothing is left to write: what Commit answered is durable.
+func (l *Lake) Close() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.tables = nil
+	return nil
+}
+
+// kindProperty is the table property that names the kind of the store, so that a table can be opened without the store's settings.
+const kindProperty = "loch.kind"
+
+// tableProperties are set on every new table. Manifests are merged and old metadata files removed as commits go, so that the
+// thousandth commit costs what the first did.
+func tableProperties(kind event.Kind) iceberg.Properties {
+	return iceberg.Properties{
+		kindProperty:                                          fmt.Sprint(uint8(kind)),
+		table.ManifestMergeEnabledKey:                         "true",
+		table.ManifestMinMergeCountKey:                        "50",
+		table.MetadataDeleteAfterCommitEnabledKey:             "true",
+		table.MetadataPreviousVersionsMaxKey:                  "10",
+		table.CommitNumRetriesKey:                             "20",
+		table.CommitMinRetryWaitMsKey:                         "5",
+		table.CommitMaxRetryWaitMsKey:                         "500",
+		"write.parquet.compression-codec":                     "zstd",
+		"write.metadata.metrics.max-inferred-column-defaults": "200",
+	}
+}
+
+// CreateTable makes the empty table of a store. If the store has one already, that is no error.
+func (l *Lake) CreateTable(ctx context.Context, storeID string, kind event.Kind) error {
+	if _, err := uuid.Parse(storeID); err != nil {
+		return fmt.Errorf("store ID %q is no UUID", storeID)
+	}
+	ts := event.Schema(kind)
+	if ts == nil {
+		return fmt.Errorf("no schema for events of kind %d", kind)
+	}
+	sc, err := icebergSchema(ts)
+	if err != nil {
+		return err
+	}
+	day, err := dayPartition(sc)
+	if err != nil {
+		return err
+	}
+	b, err := table.NewMetadataBuilder(2)
+	if err != nil {
+		return err
+	}
+	location := l.objects.URI("tables/" + storeID)
+	// The builder, not table.NewMetadata: that one numbers the fields anew, and ours are fixed.
+	if err := errors.Join(
+		b.SetUUID(uuid.New()),
+		b.SetLoc(location),
+		b.AddSchema(sc), b.SetCurrentSchemaID(-1),
+		b.AddPartitionSpec(&day, true), b.SetDefaultSpecID(-1),
+		b.AddSortOrder(&table.UnsortedSortOrder), b.SetDefaultSortOrderID(-1),
+		b.SetProperties(tableProperties(kind)),
+	); err != nil {
+		return fmt.Errorf("metadata of store %s: %w", storeID, err)
+	}
+	m, err := b.Build()
+	if err != nil {
+		return fmt.Errorf("metadata of store %s: %w", storeID, err)
+	}
+	at := metadataLocation(location, 0)
+	if err := l.writeMetadata(ctx, at, m); err != nil {
+		return err
+	}
+	err = l.db.CreateTable(ctx, meta.Table{StoreID: storeID, Location: at})
+	if errors.Is(err, meta.ErrExists) {
+		if key, ok := l.objects.Key(at); ok {
+			l.cache.remove(key)
+			return l.objects.Delete(ctx, key)
+		}
+		return nil
+	}
+	return err
+}
+
+// DropTable removes every object of a store's table. It fails with ErrBusy while a query reads the table; dropping what is half
+// dropped or not there is no error. The row in the metadata is the caller's to delete afterwards.
+func (l *Lake) DropTable(ctx context.Context, storeID string) error {
+	if _, err := uuid.Parse(storeID); err != nil {
+		return fmt.Errorf("store ID %q is no UUID", storeID)
+	}
+	l.mu.Lock()
+	t := l.tables[storeID]
+	l.mu.Unlock()
+	if t != nil {
+		t.commit.Lock()
+		defer t.commit.Unlock()
+		t.mu.Lock()
+		busy := len(t.pins) > 0
+		t.dropped = !busy
+		t.mu.Unlock()
+		if busy {
+			return fmt.Errorf("drop table of store %s: %w", storeID, ErrBusy)
+		}
+		l.mu.Lock()
+		delete(l.tables, storeID)
+		l.mu.Unlock()
+	}
+	return l.objects.List(ctx, "tables/"+storeID+"/", "", func(o objstore.Object) error {
+		l.cache.remove(o.Key)
+		l.footers.remove(o.Key)
+		return l.objects.Delete(ctx, o.Key)
+	})
+}
+
+// table gives a store's table, reading it on first use.
+func (l *Lake) table(ctx context.Context, storeID string) (*tableState, error) {
+	l.mu.Lock()
+	t, ok := l.tables[storeID]
+	l.mu.Unlock()
+	if ok {
+		return t, nil
+	}
+	row, err := l.db.Table(ctx, storeID)
+	if errors.Is(err, meta.ErrNotFound) {
+		return nil, fmt.Errorf("store %s: %w", storeID, ErrNoTable)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("table of store %s: %w", storeID, err)
+	}
+	m, err := l.readMetadata(ctx, row.Location)
+	if err != nil {
+		return nil, fmt.Errorf("store %s: %w", storeID, err)
+	}
+	var kind uint8
+	if _, err := fmt.Sscan(m.Properties()[kindProperty], &kind); err != nil {
+		return nil, fmt.Errorf("store %s: table property %s: %w", storeID, kindProperty, err)
+	}
+	ts := event.Schema(event.Kind(kind))
+	if ts == nil {
+		return nil, fmt.Errorf("store %s: no schema for events of kind %d", storeID, kind)
+	}
+	lay, err := layoutOf(ts)
+	if err != nil {
+		return nil, err
+	}
+	t = &tableState{
+		id: storeID, kind: event.Kind(kind), layout: lay,
+		tbl:       (&commitCatalog{lake: l, storeID: storeID}).table(m, row.Location),
+		applied:   row.Applied,
+		pins:      make(map[int64]int),
+		manifests: make(map[string][]*dataFile),
+	}
+	if err := l.evolve(ctx, t); err != nil {
+		return nil, err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.tables == nil {
+		return nil, errors.New("lake is closed")
+	}
+	if other, ok := l.tables[storeID]; ok {
+		return other, nil // somebody was quicker
+	}
+	l.tables[storeID] = t
+	return t, nil
+}
+
+// evolve adds the columns that the table's schema lacks. Rows written before answer NULL for them (or from the text: event.Column.Since).
+func (l *Lake) evolve(ctx context.Context, t *tableState) error {
+	want, err := icebergSchema(t.layout.schema)
+	if err != nil {
+		return err
+	}
+	have := t.tbl.Schema()
+	if have.Equals(want) {
+		return nil
+	}
+	if err := additive(have, want); err != nil {
+		return fmt.Errorf("store %s: schema cannot change: %w", t.id, err)
+	}
+	cat := &commitCatalog{lake: l, storeID: t.id, base: t.tbl}
+	m, location, err := cat.CommitTable(ctx, table.Identifier{t.id},
+		[]table.Requirement{table.AssertCurrentSchemaID(have.ID)},
+		[]table.Update{table.NewAddSchemaUpdate(want), table.NewSetCurrentSchemaUpdate(-1)})
+	if err != nil {
+		return fmt.Errorf("store %s: add columns: %w", t.id, err)
+	}
+	t.tbl = cat.table(m, location)
+	l.log.Info("table has new columns", "store", t.id, "schema", t.tbl.Schema().ID)
+	return nil
+}

@@ -1,0 +1,292 @@
+package lake
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+	"unique"
+
+	"github.com/apache/iceberg-go"
+	"github.com/apache/iceberg-go/table"
+
+	"github.com/lochlake/loch/event"
+)
+
+// File is one data file of a plan. Its fields are those of engine.File, so that one converts to the other.
+type File struct {
+	Key   string // in the object store
+	Size  int64
+	Rows  int64
+	Local string // path on this machine, "" where the object store is remote
+}
+
+// Plan is what a scan must read: the files of one snapshot that may hold a row that fulfils every predicate. Until Release, none
+// of them is removed.
+type Plan struct {
+	Schema   *event.TableSchema
+	Snapshot int64 // 0: the table is empty
+	Files    []File
+	Rows     int64 // of Files
+	Bytes    int64 // of Files
+
+	TableFiles int // of the whole snapshot, with what was left out
+	TableRows  int64
+	TableBytes int64
+
+	release sync.Once
+	table   *tableState
+}
+
+// Release lets the table remove the plan's files again. It may be called more than once.
+func (p *Plan) Release() {
+	p.release.Do(func() {
+		if p.table == nil {
+			return
+		}
+		p.table.mu.Lock()
+		defer p.table.mu.Unlock()
+		if p.table.pins[p.Snapshot]--; p.table.pins[p.Snapshot] == 0 {
+			delete(p.table.pins, p.Snapshot)
+		}
+	})
+}
+
+// dataFile is a live file as planning needs it.
+type dataFile struct {
+	File
+	bounds []bound // by field id
+}
+
+// bound is what is known of the values of one field in a file. Bounds repeat from file to file, so equal ones share their memory.
+type bound struct {
+	id       int
+	null     bool // NULL in every row
+	hasLower bool
+	hasUpper bool
+	lower    unique.Handle[string] // as Iceberg serializes single values; texts may be cut
+	upper    unique.Handle[string]
+}
+
+func (f *dataFile) bound(id int) bound {
+	if i, ok := slices.BinarySearchFunc(f.bounds, id, func(b bound, id int) int { return b.id - id }); ok {
+		return f.bounds[i]
+	}
+	return bound{}
+}
+
+// Plan chooses the files of the table's newest snapshot that may hold rows for which all predicates are true. Files are left out by their
+// day, by the bounds of their columns, and, for equality, by their bloom filters. A predicate on what planning does not know leaves nothing out.
+func (l *Lake) Plan(ctx context.Context, storeID string, preds []Predicate) (*Plan, error) {
+	begun := time.Now()
+	t, err := l.table(ctx, storeID)
+	if err != nil {
+		return nil, err
+	}
+	p, snap, err := t.pin()
+	if err != nil {
+		return nil, err
+	}
+	if snap == nil {
+		return p, nil
+	}
+	files, err := l.liveFiles(ctx, t, snap)
+	if err != nil {
+		p.Release()
+		return nil, fmt.Errorf("plan store %s: %w", storeID, err)
+	}
+	conds := conditions(t.layout, preds)
+	var left []*dataFile
+	for _, f := range files {
+		p.TableFiles++
+		p.TableRows += f.Rows
+		p.TableBytes += f.Size
+		if mayHold(f, conds) {
+			left = append(left, f)
+		}
+	}
+	l.metrics.pruned.WithLabelValues("bounds").Add(float64(p.TableFiles - len(left)))
+	n := len(left)
+	if left, err = l.byBloom(ctx, left, conds); err != nil {
+		p.Release()
+		return nil, fmt.Errorf("plan store %s: %w", storeID, err)
+	}
+	l.metrics.pruned.WithLabelValues("bloom").Add(float64(n - len(left)))
+	l.metrics.planned.Add(float64(len(left)))
+	p.Files = make([]File, len(left))
+	for i, f := range left {
+		p.Files[i] = f.File
+		p.Rows += f.Rows
+		p.Bytes += f.Size
+	}
+	l.metrics.planSeconds.Observe(time.Since(begun).Seconds())
+	return p, nil
+}
+
+// pin takes the newest snapshot and keeps what it names from being removed.
+func (t *tableState) pin() (*Plan, *table.Snapshot, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.dropped {
+		return nil, nil, fmt.Errorf("store %s: %w", t.id, ErrNoTable)
+	}
+	snap := t.tbl.CurrentSnapshot()
+	if snap == nil {
+		return &Plan{Schema: t.layout.schema}, nil, nil
+	}
+	t.pins[snap.SnapshotID]++
+	return &Plan{Schema: t.layout.schema, Snapshot: snap.SnapshotID, table: t}, snap, nil
+}
+
+// liveFiles gives the snapshot's files. Manifests never change, so those that were read before are not read again; those that the
+// snapshot does not name any more are forgotten.
+func (l *Lake) liveFiles(ctx context.Context, t *tableState, snap *table.Snapshot) ([]*dataFile, error) {
+	fsys, err := l.tableFiles(ctx)
+	if err != nil {
+		return nil, err
+	}
+	manifests, err := snap.Manifests(fsys)
+	if err != nil {
+		return nil, err
+	}
+	t.mu.Lock()
+	have := t.manifests
+	t.mu.Unlock()
+
+	now := make(map[string][]*dataFile, len(manifests))
+	var all []*dataFile
+	for _, m := range manifests {
+		files, ok := have[m.FilePath()]
+		if !ok {
+			for e, err := range m.Entries(fsys, true) {
+				if err != nil {
+					return nil, err
+				}
+				f, err := l.planned(t, e.DataFile())
+				if err != nil {
+					return nil, err
+				}
+				files = append(files, f)
+			}
+		}
+		now[m.FilePath()] = files
+		all = append(all, files...)
+	}
+	t.mu.Lock()
+	t.manifests = now
+	t.mu.Unlock()
+	return all, nil
+}
+
+func (l *Lake) planned(t *tableState, d iceberg.DataFile) (*dataFile, error) {
+	if d.ContentType() != iceberg.EntryContentData {
+		return nil, fmt.Errorf("file %s: deletes by another writer are not supported", d.FilePath())
+	}
+	key, ok := l.objects.Key(d.FilePath())
+	if !ok {
+		return nil, fmt.Errorf("file %s lies outside the object store", d.FilePath())
+	}
+	f := &dataFile{File: File{Key: key, Size: d.FileSizeBytes(), Rows: d.Count(), Local: l.objects.LocalPath(key)}}
+	values, lower, upper := d.ValueCounts(), d.LowerBoundValues(), d.UpperBoundValues()
+	for id, nulls := range d.NullValueCounts() {
+		b := bound{id: id}
+		if n, ok := values[id]; ok && n == nulls {
+			b.null = true
+		}
+		if v, ok := lower[id]; ok {
+			b.hasLower, b.lower = true, unique.Make(string(v))
+		}
+		if v, ok := upper[id]; ok {
+			b.hasUpper, b.upper = true, unique.Make(string(v))
+		}
+		f.bounds = append(f.bounds, b)
+	}
+	slices.SortFunc(f.bounds, func(a, b bound) int { return a.id - b.id })
+	f.bounds = slices.Clip(f.bounds)
+	return f, nil
+}
+
+// condition is a predicate on a column that has bounds.
+type condition struct {
+	Predicate
+	leaf *leaf
+	text bool
+}
+
+// conditions gives the predicates that planning can use. A path without a column of its own, or a repeated one, has no bounds.
+func conditions(lay *layout, preds []Predicate) []condition {
+	var conds []condition
+	for _, p := range preds {
+		i, ok := lay.byPath[strings.ToLower(p.Path)]
+		if !ok {
+			continue
+		}
+		conds = append(conds, condition{p, &lay.leaves[i], lay.leaves[i].text()})
+	}
+	return conds
+}
+
+// mayHold tells whether the file may hold a row for which all conditions are true. No condition is true of a NULL.
+func mayHold(f *dataFile, conds []condition) bool {
+	for i := range conds {
+		c := &conds[i]
+		b := f.bound(c.leaf.col.ID)
+		if b.null {
+			return false
+		}
+		below := func(v Value) bool { return b.hasUpper && c.compare(v, b.upper.Value()) > 0 } // every value of the file is below v
+		above := func(v Value) bool { return b.hasLower && c.compare(v, b.lower.Value()) < 0 }
+		switch c.Op {
+		case Equal:
+			any := false
+			for _, v := range c.Values {
+				any = any || !below(v) && !above(v)
+			}
+			if !any {
+				return false
+			}
+		case Greater, GreaterEqual:
+			// A truncated upper bound may itself be no value, so "greater" prunes only what "greater or equal" does.
+			if len(c.Values) == 1 && below(c.Values[0]) {
+				return false
+			}
+		case Less, LessEqual:
+			if len(c.Values) == 1 && above(c.Values[0]) {
+				return false
+			}
+		case StartsWith:
+			if len(c.Values) == 1 && c.text && (below(c.Values[0]) || above(c.Values[0]) && !strings.HasPrefix(b.lower.Value(), c.Values[0].Text)) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// compare orders a literal and a serialized bound.
+func (c *condition) compare(v Value, bound string) int {
+	if c.text {
+		return strings.Compare(v.Text, bound)
+	}
+	var b int64
+	switch raw := bytesOf(bound); len(raw) {
+	case 1:
+		b = int64(raw[0])
+	case 4:
+		b = int64(int32(binary.LittleEndian.Uint32(raw)))
+	case 8:
+		b = int64(binary.LittleEndian.Uint64(raw))
+	default:
+		return 0 // not ours: equal to everything, so nothing is left out by it
+	}
+	switch {
+	case v.Num < b:
+		return -1
+	case v.Num > b:
+		return 1
+	}
+	return 0
+}
