@@ -103,6 +103,9 @@ func (d *DuckDB) Close() error {
 	}
 }
 
+// breath is how long the statement that took a spare has the machine to itself before the next one starts, as long as another is ready.
+const breath = 30 * time.Millisecond
+
 // refill keeps the spares warm until the engine closes.
 func (d *DuckDB) refill() {
 	pause := time.Duration(0)
@@ -115,7 +118,9 @@ func (d *DuckDB) refill() {
 			pause = 0
 			select {
 			case d.spares <- c:
-				continue
+				if len(d.spares) > 1 {
+					pause = breath
+				}
 			case <-d.ctx.Done():
 				c.end()
 				return
@@ -219,6 +224,7 @@ type run struct {
 	child   *child
 	staging *staging
 	stats   Stats
+	done    bool
 }
 
 func (r *run) run(ctx context.Context) (Stats, error) {
@@ -230,7 +236,13 @@ func (r *run) run(ctx context.Context) (Stats, error) {
 		return r.stats, &Error{Internal, "The query engine did not start.", err}
 	}
 	r.child = c
-	defer c.end()
+	defer func() {
+		if r.done {
+			r.d.wg.Go(func() { c.end() }) // it has nothing left to do but to exit, which takes milliseconds
+		} else {
+			c.end()
+		}
+	}()
 	// A child that is killed closes its pipe, which ends the reading below.
 	defer context.AfterFunc(ctx, c.kill)()
 
@@ -311,7 +323,7 @@ func (r *run) read(ctx context.Context) error {
 				return r.died(err)
 			}
 			r.stats.RowsMatched, r.stats.BytesScanned = done.Matched, done.Read+r.staging.bytes
-			r.child.wait()
+			r.done = true
 			return nil
 		default:
 			return r.died(fmt.Errorf("a frame of unknown kind %q", kind))

@@ -75,13 +75,18 @@ func leaks(line string) bool {
 	return false
 }
 
-// sentence ends a line with a point and drops DuckDB's advice, which names what callers cannot use.
+// typeNames are DuckDB's names of types in its errors, and Trino's.
+var typeNames = strings.NewReplacer("UINT8", "smallint", "UINT16", "integer", "UINT32", "bigint", "UINT64", "decimal(20,0)", "INT8", "tinyint", "INT16", "smallint",
+	"INT32", "integer", "INT64", "bigint", "INT128", "decimal(38,0)", "FLOAT", "real", "DOUBLE", "double", "BOOL", "boolean", "TIMESTAMP", "timestamp", "DATE", "date")
+
+// sentence ends a line with a point, speaks of Trino's types, and drops DuckDB's advice, which names what callers cannot use.
 func sentence(line string) string {
 	for _, advice := range []string{" when casting from source column", ". Try ", ". Consider ", ". You might", ". Use "} {
 		if i := strings.Index(line, advice); i > 0 {
 			line = line[:i]
 		}
 	}
+	line = typeNames.Replace(line)
 	if !strings.HasSuffix(line, ".") && !strings.HasSuffix(line, "!") {
 		line += "."
 	}

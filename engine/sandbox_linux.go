@@ -31,14 +31,21 @@ func confineEarly() {
 	_ = os.WriteFile("/proc/self/oom_score_adj", []byte(strconv.Itoa(1000)), 0)
 }
 
+// headroom is what a child may have beyond DuckDB's memory limit, in bytes: DuckDB does not count the strings of the rows in its hands, the runtime of
+// Go or its threads' stacks. Past it an allocation fails, and with it the query, before the machine runs out.
+const headroom = 1 << 30
+
 // confine leaves the process the right to read the job's files, to write in its own directory, and nothing else of the file system or the
 // network, as far as the kernel has it. It must run while DuckDB has no threads of its own yet: later ones inherit the walls.
 func confine(j *workerJob) wallReport {
 	var r wallReport
-	if j.TempMax > 0 {
-		limit := uint64(j.TempMax)
-		if err := unix.Setrlimit(unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: limit, Max: limit}); err != nil {
-			r.Problem = "RLIMIT_FSIZE: " + err.Error()
+	for _, l := range []struct {
+		name  string
+		which int
+		limit int64
+	}{{"RLIMIT_FSIZE", unix.RLIMIT_FSIZE, j.TempMax}, {"RLIMIT_DATA", unix.RLIMIT_DATA, j.Memory + headroom}} {
+		if err := unix.Setrlimit(l.which, &unix.Rlimit{Cur: uint64(l.limit), Max: uint64(l.limit)}); err != nil {
+			r.Problem = l.name + ": " + err.Error()
 		}
 	}
 	v, err := landsys.LandlockGetABIVersion()

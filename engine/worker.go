@@ -133,6 +133,9 @@ func (w *worker) open() error {
 		"SET TimeZone = 'UTC'",
 		"SET Calendar = 'gregorian'",
 		"SET enable_external_file_cache = false", // one statement reads a file once
+		"SET streaming_buffer_size = '256KB'",    // it counts 16 bytes a string, however long
+		"SET enable_profiling = 'no_output'",
+		`SET custom_profiling_settings = '{"OPERATOR_TYPE": "true", "OPERATOR_CARDINALITY": "true", "TOTAL_BYTES_READ": "true"}'`,
 		"SELECT count(*), max(upper(i::VARCHAR)) FROM range(3) t(i) WHERE i > 1 GROUP BY i % 2 ORDER BY 1 LIMIT 1",
 	} {
 		if err := w.exec(s); err != nil {
@@ -153,9 +156,6 @@ func (w *worker) prepare(j *workerJob) error {
 		"SET max_temp_directory_size = " + quote(strconv.FormatInt(j.TempMax, 10)+"B"),
 		"SET memory_limit = " + quote(strconv.FormatInt(j.Memory, 10)+"B"),
 		"SET threads = " + strconv.Itoa(j.Threads),
-		"SET streaming_buffer_size = '4MB'",
-		"SET enable_profiling = 'no_output'",
-		`SET custom_profiling_settings = '{"OPERATOR_TYPE": "true", "OPERATOR_CARDINALITY": "true", "TOTAL_BYTES_READ": "true"}'`,
 		"SET allowed_paths = " + quoteList(j.Paths),
 	}
 	settings = append(settings, j.Setup...)

@@ -1,0 +1,37 @@
+package engine
+
+import (
+	"runtime"
+	"testing"
+)
+
+// A statement over one small file, from the job to the last row: what a child of its own costs.
+func BenchmarkSmallQuery(b *testing.B) {
+	d := newEngine(b, nil)
+	job := Job{SQL: "SELECT count(*) FROM s WHERE eventid = 'id-3'", Columns: []Column{{Type: "bigint"}},
+		Relations: []Relation{{Name: "s", Schema: testSchema(), Columns: []string{"eventid"}, Files: []File{testFile(b, b.TempDir(), "a.parquet", 0, 100)}}}}
+	for b.Loop() {
+		b.StopTimer()
+		for len(d.spares) == 0 {
+			runtime.Gosched()
+		}
+		b.StartTimer()
+		if _, _, err := answer(b, d, job); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// Rows of strings and numbers through the pipe.
+func BenchmarkRows(b *testing.B) {
+	d := newEngine(b, nil)
+	job := Job{SQL: "SELECT 'arn:aws:iam::123456789012:user/' || i, i, i % 2 = 0, TIMESTAMP '2026-01-01' + to_seconds(i) FROM range(1000000) t(i)",
+		Columns: []Column{{Type: "varchar"}, {Type: "bigint"}, {Type: "boolean"}, {Type: "timestamp(3)"}}}
+	n := 0
+	for b.Loop() {
+		if _, err := d.Run(b.Context(), job, func([]Value) error { n++; return nil }); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "rows/s")
+}
