@@ -62,7 +62,7 @@ var workloadActions = []action{
 	read(4, "sts", "GetCallerIdentity", ""),
 	write(3, "logs", "CreateLogStream", `{"logGroupName":"{group}","logStreamName":"{date}/[$LATEST]{hex32}"}`, ""),
 	read(3, "ssm", "GetParameter", `{"name":"/app/{function}/config","withDecryption":true}`).fails(0.03, "ParameterNotFound", "Parameter /app/{function}/config not found."),
-	write(2, "sqs", "SendMessage", `{"queueUrl":"https://sqs.{region}.amazonaws.com/{account}/{queue}"}`, `{"mD5OfMessageBody":"{hex32}","messageId":"{uuid}"}`).dataEvent(""),
+	write(2, "sqs", "SendMessage", `{"queueUrl":"https://sqs.{region}.amazonaws.com/{account}/{queue}"}`, `{"mD5OfMessageBody":"{hex32}","messageId":"{uuid}"}`).on(`{"accountId":"{account}","type":"AWS::SQS::Queue","ARN":"arn:aws:sqs:{region}:{account}:{queue}"}`).dataEvent(""),
 }
 
 var instanceActions = []action{
