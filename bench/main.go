@@ -1,0 +1,235 @@
+// Command bench measures Loch's way in against a floor and a peer: each in a child process of its own, over the same log files, in the same
+// run, so that the ratios hold on any machine. It prints a Markdown table; docs/benchmarks.md keeps one.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/lochlake/loch/generate"
+)
+
+// outcome is what a child tells of its work, and what the parent measured of it.
+type outcome struct {
+	Events int64
+	JSON   int64 // bytes of the files inflated
+	Out    int64 // bytes written
+	Files  int64 // written
+	Note   string
+
+	cpu, wall time.Duration
+	rss       int64 // bytes
+}
+
+// subjects are what is measured, in the order of the table.
+var subjects = []struct {
+	name, what string
+	run        func(ctx context.Context, files []string, work string) (outcome, error)
+}{
+	{"floor", "gunzip, SIMD parse, zstd of the texts", floor},
+	{"duckdb", "DuckDB: columns and text to Parquet", duckdb},
+	{"lake", "Loch without log and identities: gunzip to committed Iceberg", throughLake},
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	var (
+		events  = flag.Int("events", 200_000, "events to generate")
+		seed    = flag.Uint64("seed", 1, "seed of the generated events")
+		logs    = flag.String("logs", "", "measure over the log files of this folder, instead of generated ones")
+		corpus  = flag.String("corpus", "../shared/corpus/cloudtrail", "a second folder of log files; left out where it is not there")
+		only    = flag.String("only", "", "names of the subjects to run, comma-separated; all by default")
+		runs    = flag.Int("runs", 1, "how often each subject runs; the least CPU time counts")
+		profile = flag.String("profile", "", "write CPU profiles of the children to this folder")
+		child   = flag.String("child", "", "internal: be a child that runs this subject")
+	)
+	flag.Parse()
+	var err error
+	if *child != "" {
+		err = beChild(ctx, *child, flag.Arg(0), *profile)
+	} else {
+		err = measure(ctx, *events, *seed, *logs, *corpus, *only, *runs, *profile)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func measure(ctx context.Context, events int, seed uint64, logs, corpus, only string, runs int, profile string) error {
+	work, err := os.MkdirTemp("", "loch-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(work)
+	title := "the log files of " + logs
+	if logs == "" {
+		logs, title = filepath.Join(work, "logs"), fmt.Sprintf("%d generated events, files of 500", events)
+		start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+		if _, err := generate.WriteFiles(ctx, logs, generate.Options{Events: events, Seed: seed, Start: start, Days: 30, Attack: true}, generate.FileOptions{}); err != nil {
+			return err
+		}
+	}
+	fmt.Printf("%s, %d CPUs, %s/%s, %s\n", time.Now().UTC().Format(time.DateOnly), runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version())
+	if err := table(ctx, title, logs, work, only, runs, profile); err != nil {
+		return err
+	}
+	if _, err := os.Stat(corpus); err != nil {
+		return nil
+	}
+	return table(ctx, "the corpus of real events", corpus, work, only, runs, profile)
+}
+
+// logFiles lists the folder's gzip files in order of the time in their names, which is how a trail delivers them.
+func logFiles(dir string) ([]string, int64, error) {
+	var files []string
+	var size int64
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".json.gz") {
+			return err
+		}
+		info, err := d.Info()
+		if err == nil {
+			files, size = append(files, path), size+info.Size()
+		}
+		return err
+	})
+	stamp := func(path string) string {
+		parts := strings.Split(filepath.Base(path), "_")
+		return parts[min(3, len(parts)-1)]
+	}
+	slices.SortStableFunc(files, func(a, b string) int { return strings.Compare(stamp(a), stamp(b)) })
+	if err == nil && len(files) == 0 {
+		err = fmt.Errorf("no log files under %s", dir)
+	}
+	return files, size, err
+}
+
+func table(ctx context.Context, title, logs, work, only string, runs int, profile string) error {
+	files, gz, err := logFiles(logs)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("\n### %s (%d files, %.1f MB gzipped)\n\n", title, len(files), float64(gz)/1e6)
+	fmt.Println("| what | events/CPU-s | CPU s | × floor | wall/CPU | peak MB | MB out | out/gz | files |")
+	fmt.Println("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
+	var base time.Duration
+	for _, s := range subjects {
+		if only != "" && !slices.Contains(strings.Split(only, ","), s.name) {
+			continue
+		}
+		best := outcome{cpu: 1 << 62}
+		for range runs {
+			o, err := runChild(ctx, s.name, logs, work, profile)
+			if err != nil {
+				return fmt.Errorf("%s: %w", s.name, err)
+			}
+			if o.cpu < best.cpu {
+				best = o
+			}
+		}
+		if s.name == "floor" {
+			base = best.cpu
+		}
+		ratio := "–"
+		if base > 0 {
+			ratio = fmt.Sprintf("%.2f", best.cpu.Seconds()/base.Seconds())
+		}
+		fmt.Printf("| %s%s | %.0f | %.2f | %s | %.2f | %.0f | %.1f | %.2f | %d |\n", s.what, best.Note, float64(best.Events)/best.cpu.Seconds(), best.cpu.Seconds(), ratio,
+			best.wall.Seconds()/best.cpu.Seconds(), float64(best.rss)/1e6, float64(best.Out)/1e6, float64(best.Out)/float64(gz), best.Files)
+	}
+	return nil
+}
+
+func runChild(ctx context.Context, name, logs, work, profile string) (outcome, error) {
+	var o outcome
+	dir, err := os.MkdirTemp(work, name+"-")
+	if err != nil {
+		return o, err
+	}
+	defer os.RemoveAll(dir)
+	self, err := os.Executable()
+	if err != nil {
+		return o, err
+	}
+	cmd := exec.CommandContext(ctx, self, "-child", name, "-profile", profile, logs)
+	cmd.Env = append(os.Environ(), "LOCH_BENCH_DIR="+dir)
+	cmd.Stderr = os.Stderr
+	pipe, err := cmd.StdoutPipe()
+	if err != nil {
+		return o, err
+	}
+	begun := time.Now()
+	if err := cmd.Start(); err != nil {
+		return o, err
+	}
+	out, rerr := io.ReadAll(pipe)
+	if err := errors.Join(rerr, cmd.Wait()); err != nil {
+		return o, err
+	}
+	if err := json.Unmarshal(out, &o); err != nil {
+		return o, fmt.Errorf("%w: %s", err, out)
+	}
+	o.wall = time.Since(begun)
+	o.cpu = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+	if u, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
+		o.rss = u.Maxrss * rssUnit
+	}
+	return o, nil
+}
+
+func beChild(ctx context.Context, name, logs, profile string) error {
+	for _, s := range subjects {
+		if s.name != name {
+			continue
+		}
+		files, _, err := logFiles(logs)
+		if err != nil {
+			return err
+		}
+		stop, err := startProfile(profile, name)
+		if err != nil {
+			return err
+		}
+		o, err := s.run(ctx, files, os.Getenv("LOCH_BENCH_DIR"))
+		if err := errors.Join(err, stop()); err != nil {
+			return err
+		}
+		return json.NewEncoder(os.Stdout).Encode(o)
+	}
+	return fmt.Errorf("no subject %q", name)
+}
+
+// written counts the files below dir whose names end so, and their bytes.
+func written(dir, suffix string) (files, size int64, err error) {
+	err = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		size += info.Size()
+		if strings.HasSuffix(path, suffix) {
+			files++
+		}
+		return nil
+	})
+	return files, size, err
+}
