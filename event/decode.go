@@ -175,6 +175,12 @@ func (d *Decoder) value(p *plan, i int, elem uint16, depth int) int {
 		d.claim(p)
 	}
 	c := d.buf[i]
+	if p.typ == Timestamp && p.node == d.layout.nodes[timeRole] {
+		d.timeAt = i
+		if c == 'n' {
+			d.timeAt = -1
+		}
+	}
 	if c == 'n' {
 		return d.literal(i, "null")
 	}
@@ -203,9 +209,6 @@ func (d *Decoder) value(p *plan, i int, elem uint16, depth int) int {
 			return d.elements(p, i, depth+1)
 		}
 		return d.skip(i, depth)
-	}
-	if p.node == d.layout.nodes[timeRole] && p.typ == Timestamp {
-		d.timeAt = i
 	}
 	val, end := d.text(i, depth)
 	if end < 0 {
