@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
@@ -38,8 +39,11 @@ var (
 )
 
 const (
-	// bodyTime is how long a client may take over the body of a call that is read whole.
-	bodyTime = 30 * time.Second
+	// bodyTime is how long a client may take over the body of a call that is read whole, and answerTime over its answer.
+	bodyTime   = 30 * time.Second
+	answerTime = time.Minute
+	// callTime is how long an operation may take. None that is in order comes near it.
+	callTime = 2 * time.Minute
 	// targetPrefix and its long form begin X-Amz-Target.
 	targetPrefix = "CloudTrail_20131101."
 	targetLong   = "com.amazonaws.cloudtrail.v20131101." + targetPrefix
@@ -54,7 +58,9 @@ type request struct {
 	call  Call
 	start time.Time
 	code  string // of the error it was answered with
-	bytes int64  // read of the body
+	// control sets the connection's deadlines.
+	control *http.ResponseController
+	bytes   int64 // read of the body
 }
 
 // ServeHTTP answers one request.
@@ -83,6 +89,13 @@ func (s *Server) handle(p protocol, serve func(*request) error) http.Handler {
 			Operation: "unknown", RequestID: uuid.NewString(), UserAgent: r.UserAgent(), Time: start.UTC()}}
 		q.call.SourceIP, _, _ = net.SplitHostPort(r.RemoteAddr)
 		w.Header().Set("x-amzn-RequestId", q.call.RequestID)
+		q.control = http.NewResponseController(w)
+		// A call before this one on the connection may have left its deadline.
+		if err := q.control.SetWriteDeadline(time.Time{}); err != nil {
+			q.fail(awserr.Internal(err))
+			q.done()
+			return
+		}
 		defer func() {
 			if p := recover(); p != nil {
 				if p == http.ErrAbortHandler {
@@ -124,6 +137,14 @@ func (w *response) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 // fail answers with err, unless something was written already; then the connection is cut, so that the client doesn't take half for whole.
 func (q *request) fail(err error) {
 	e := awserr.From(err)
+	if e.Status >= 500 {
+		switch {
+		case q.r.Context().Err() != nil: // nobody reads the answer; the log has it
+			e = &awserr.Error{Code: "RequestAbortedException", Status: http.StatusBadRequest, Message: "The request was aborted by the client."}
+		case errors.Is(err, context.DeadlineExceeded):
+			e = &awserr.Error{Code: "ServiceUnavailable", Status: http.StatusServiceUnavailable, Message: "The request took too long. Try again later.", Err: err}
+		}
+	}
 	q.code = e.Code
 	if e.Err != nil || e.Status >= 500 {
 		q.s.log.Error("request failed", slog.String("request", q.call.RequestID), slog.String("operation", q.call.Operation),
@@ -170,12 +191,15 @@ func (q *request) verify() ([]byte, error) {
 	if q.r.ContentLength > q.p.limit {
 		return nil, tooLarge(q.p.limit)
 	}
-	// A writer that has no deadlines (a test's recorder) needs none.
-	if err := http.NewResponseController(q.w).SetReadDeadline(time.Now().Add(bodyTime)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+	if err := q.control.SetReadDeadline(time.Now().Add(bodyTime)); err != nil {
 		return nil, awserr.Internal(err)
 	}
 	body, err := io.ReadAll(io.LimitReader(q.r.Body, q.p.limit+1))
 	q.bytes = int64(len(body))
+	// net/http reads on to notice that the client goes away; that read must not meet the body's deadline.
+	if err := q.control.SetReadDeadline(time.Time{}); err != nil {
+		return nil, awserr.Internal(err)
+	}
 	if err != nil {
 		return nil, &awserr.Error{Code: "RequestTimeoutException", Status: http.StatusRequestTimeout, Message: "the body did not come whole in time", Err: err}
 	}
@@ -278,7 +302,9 @@ func (s *Server) serveREST(name string) func(*request) error {
 }
 
 func (q *request) run(op operation, body []byte, contentType string) error {
-	out, err := op.run(q.r.Context(), &q.call, body, q.r.URL.Query())
+	ctx, cancel := context.WithTimeout(q.r.Context(), callTime)
+	defer cancel()
+	out, err := op.run(ctx, &q.call, body, q.r.URL.Query())
 	if err != nil {
 		return err
 	}
@@ -287,6 +313,9 @@ func (q *request) run(op operation, body []byte, contentType string) error {
 		return err
 	}
 	q.w.Header().Set("Content-Type", contentType)
+	if err := q.control.SetWriteDeadline(time.Now().Add(answerTime)); err != nil {
+		return awserr.Internal(err)
+	}
 	q.w.Write(b) // the client may be gone: nobody is left to tell
 	return nil
 }

@@ -185,3 +185,37 @@ func FuzzTarget(f *testing.F) {
 		}
 	})
 }
+
+// A client that goes away, and an operation that takes too long, are told apart from faults.
+func TestAbortedAndLate(t *testing.T) {
+	in := make(chan struct{})
+	w := serveTest(t, func(s *Server) {
+		register(s, "GetQueryResults", func(ctx context.Context, _ *Call, input *model.GetQueryResultsRequest) (*model.GetQueryResultsResponse, error) {
+			if *input.QueryId == "00000000-0000-0000-0000-000000000001" {
+				return nil, fmt.Errorf("waiting: %w", context.DeadlineExceeded)
+			}
+			close(in)
+			<-ctx.Done()
+			return nil, ctx.Err()
+		})
+	})
+	if a := w.call("GetQueryResults", `{"QueryId":"00000000-0000-0000-0000-000000000001"}`); a.status != 503 || a.code(t) != "ServiceUnavailable" {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	r := w.request("POST", "/", "cloudtrail", `{"QueryId":"00000000-0000-0000-0000-000000000002"}`, "X-Amz-Target", "CloudTrail_20131101.GetQueryResults", "Content-Type", "application/x-amz-json-1.1")
+	done := make(chan error)
+	go func() {
+		_, err := http.DefaultClient.Do(r.WithContext(ctx))
+		done <- err
+	}()
+	<-in
+	cancel()
+	if err := <-done; !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	w.http.Close() // waits for the handler
+	if log := w.log.String(); !strings.Contains(log, "code=RequestAbortedException") || strings.Contains(log, "code=InternalFailure") {
+		t.Errorf("%s", log)
+	}
+}
