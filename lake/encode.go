@@ -4,14 +4,11 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
-	"math"
 	"math/bits"
 	"unicode/utf8"
 
 	"github.com/apache/arrow-go/v18/arrow/memory"
 	"github.com/apache/arrow-go/v18/parquet"
-	"github.com/apache/arrow-go/v18/parquet/compress"
-	"github.com/apache/arrow-go/v18/parquet/file"
 	"github.com/apache/arrow-go/v18/parquet/metadata"
 	"github.com/klauspost/compress/zstd"
 
@@ -43,26 +40,35 @@ func (o *output) Write(p []byte) (int, error) {
 }
 func (o *output) Tell() int64 { return int64(len(o.buf)) }
 
-// encoder makes Parquet files, one after another, and keeps its buffers. Levels, dictionaries and values it encodes itself, a whole
-// column at a time, for a quarter of what the library's column writers cost; the file format around them (page headers, column metadata, footer) is the library's.
+// encoder makes Parquet files, one after another, and keeps its buffers. Levels, dictionaries, values and pages it encodes itself, which costs
+// a fraction of the library's column writers; the metadata around them (schema, statistics, bloom filters, footer) is the library's.
 type encoder struct {
 	lay   *layout
 	sh    *shredder
-	dict  *dictionary
-	zstd  *zstd.Encoder
-	pager file.PageWriter
-	raw   []byte // a page before compression
-	comp  []byte // and after
-	num   []byte
+	whole *zstd.Encoder // for exact texts: the library's default level
+	quick *zstd.Encoder // for everything else: columns hold little that a better search would find, but their letters compress
+	body  []byte        // a page before compression
+	comp  []byte        // and after
+	lens  []int64
 	stats []leafStats
 }
 
 func newEncoder(lay *layout) *encoder {
-	z, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithZeroFrames(true))
-	if err != nil {
-		panic(err) // only for options that are wrong
+	packer := func(opts ...zstd.EOption) *zstd.Encoder {
+		z, err := zstd.NewWriter(nil, append(opts, zstd.WithEncoderConcurrency(1), zstd.WithZeroFrames(true), zstd.WithEncoderCRC(true))...)
+		if err != nil {
+			panic(err) // only for options that are wrong
+		}
+		return z
 	}
-	return &encoder{lay: lay, sh: newShredder(lay), dict: newDictionary(), zstd: z, stats: make([]leafStats, len(lay.leaves))}
+	e := &encoder{
+		lay:   lay,
+		whole: packer(),
+		quick: packer(zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithAllLitEntropyCompression(true)),
+		stats: make([]leafStats, len(lay.leaves)),
+	}
+	e.sh = newShredder(lay, e.flush)
+	return e
 }
 
 // encode appends to out one Parquet file of the rows that index names, in that order. The statistics are valid until the next call.
@@ -75,14 +81,15 @@ func (e *encoder) encode(out *output, rows []Row, index []int32) ([]leafStats, e
 	rg := meta.AppendRowGroup()
 	rg.SetNumRows(len(index))
 	blooms := make(map[string]metadata.BloomFilterBuilder)
-	for i := range e.lay.leaves {
-		lf, c := &e.lay.leaves[i], &e.sh.cols[i]
-		bloom, err := e.column(out, rg.NextColumnChunk(), lf, c, &e.stats[i])
-		if err != nil {
-			return nil, fmt.Errorf("column %s: %w", lf.path, err)
+	for i := range e.sh.cols {
+		c := &e.sh.cols[i]
+		if err := e.column(out, rg.NextColumnChunk(), c, &e.stats[i]); err != nil {
+			return nil, fmt.Errorf("column %s: %w", c.leaf.path, err)
 		}
-		if bloom != nil {
-			blooms[lf.path] = bloom
+		if c.leaf.bloom && c.count > 0 {
+			b := metadata.NewBloomFilterFromNDVAndFPP(uint32(len(c.hashes)), bloomFPP, bloomMost, memory.DefaultAllocator)
+			b.InsertBulk(c.hashes)
+			blooms[c.leaf.path] = b
 		}
 	}
 	if err := rg.Finish(0, 0); err != nil {
@@ -110,161 +117,78 @@ func (e *encoder) encode(out *output, rows []Row, index []int32) ([]leafStats, e
 	return e.stats, nil
 }
 
-// release lets go of the events' memory.
-func (e *encoder) release() {
-	e.sh.reset(0)
-	e.dict.reset()
+// column finishes a column's pages and appends them to out.
+func (e *encoder) column(out *output, cm *metadata.ColumnChunkMetaDataBuilder, c *column, st *leafStats) error {
+	if c.numbered && c.dict.size() == c.count && c.count > 1 {
+		c.spell() // nothing repeats
+	}
+	z := e.packer(c)
+	if c.done.data == 0 && len(c.raw)+8*len(c.nums)+len(c.index) < smallestPacks && (!c.numbered || len(c.dict.page) < smallestPacks) {
+		z = nil
+		cm.Contents().MetaData.Codec = 0 // UNCOMPRESSED
+	}
+	enc := c.leaf.encoding
+	switch {
+	case !c.leaf.text():
+		e.levels(c, len(c.defs))
+		e.numbers(c)
+		c.done.add(dataPage, enc, len(c.defs), e.body, z, &e.comp)
+	case c.numbered && c.count > 0:
+		enc = parquet.Encodings.RLEDict
+		c.done.add(dictionaryPage, parquet.Encodings.Plain, c.dict.size(), c.dict.page, z, &e.comp)
+		e.levels(c, len(c.defs))
+		width := max(1, bits.Len(uint(c.dict.size()-1)))
+		e.body = append(e.body, byte(width))
+		e.body = appendHybrid32(e.body, c.index, width)
+		c.done.add(dataPage, enc, len(c.defs), e.body, z, &e.comp)
+		c.survey(c.dict.page)
+	case c.from < len(c.defs) || c.done.data == 0:
+		e.page(c, len(c.defs), z)
+	}
+	*st = leafStats{values: int64(len(c.defs)), nulls: int64(len(c.defs) - c.count)}
+	cm.SetStats(e.statistics(c, st))
+	at := out.Tell()
+	out.buf = append(out.buf, c.done.pages...)
+	return c.done.place(cm, at, len(c.defs), enc)
 }
 
-// chunk gathers what the metadata of one column chunk says.
-type chunk struct {
-	metadata.ChunkMetaInfo
-	enc    metadata.EncodingStats
-	codec  compress.Compression
-	pageEn parquet.Encoding
+func (e *encoder) packer(c *column) *zstd.Encoder {
+	if boundless[c.leaf.path] {
+		return e.whole
+	}
+	return e.quick
 }
 
-func (e *encoder) column(out *output, cm *metadata.ColumnChunkMetaDataBuilder, lf *leaf, c *column, st *leafStats) (metadata.BloomFilterBuilder, error) {
-	k := chunk{codec: compress.Codecs.Zstd, pageEn: parquet.Encodings.Plain}
-	k.NumValues, k.DataPageOffset, k.IndexPageOffset = int64(len(c.defs)), -1, -1
-	if rawSize(lf, c) < smallestPacks {
-		k.codec = compress.Codecs.Uncompressed
-		cm.Contents().MetaData.Codec = 0
-	}
-	if err := e.openPager(out, cm, k.codec); err != nil {
-		return nil, err
-	}
-	var err error
-	distinct := c.texts
-	useDict := lf.dict && len(c.texts) > 0 && e.dict.build(c.texts)
-	if useDict {
-		distinct = e.dict.entries
-		k.pageEn = parquet.Encodings.RLEDict
-		err = e.dictColumn(out, lf, c, &k)
+// flush finishes a page of texts up to the entry.
+func (e *encoder) flush(c *column, to int) { e.page(c, to, e.packer(c)) }
+
+func (e *encoder) page(c *column, to int, z *zstd.Encoder) {
+	e.levels(c, to)
+	if c.leaf.encoding == parquet.Encodings.DeltaLengthByteArray {
+		e.lens = e.lens[:0]
+		each(c.raw, func(t []byte) { e.lens = append(e.lens, int64(len(t))) })
+		e.body = appendDelta(e.body, e.lens)
+		each(c.raw, func(t []byte) { e.body = append(e.body, t...) })
 	} else {
-		err = e.plainColumn(out, lf, c, &k)
+		e.body = append(e.body, c.raw...)
 	}
-	if err != nil {
-		return nil, err
-	}
-	*st = leafStats{values: int64(len(c.defs)), nulls: int64(len(c.defs) - len(c.texts) - len(c.nums))}
-	cm.SetStats(e.statistics(lf, c, distinct, st))
-	if err := cm.Finish(k.ChunkMetaInfo, useDict, false, k.enc); err != nil {
-		return nil, err
-	}
-	if !lf.bloom || len(c.texts) == 0 {
-		return nil, nil
-	}
-	b := metadata.NewBloomFilterFromNDVAndFPP(uint32(len(distinct)), bloomFPP, bloomMost, memory.DefaultAllocator)
-	h := b.Hasher()
-	for _, t := range distinct {
-		b.InsertHash(h.Sum64(t))
-	}
-	return b, nil
+	c.survey(c.raw)
+	c.done.add(dataPage, c.leaf.encoding, to-c.from, e.body, z, &e.comp)
+	c.raw, c.from = c.raw[:0], to
 }
 
-func (e *encoder) openPager(out *output, cm *metadata.ColumnChunkMetaDataBuilder, codec compress.Compression) (err error) {
-	if e.pager == nil {
-		e.pager, err = file.NewPageWriter(out, codec, compress.DefaultCompressionLevel, cm, 0, 0, memory.DefaultAllocator, false, nil, nil)
-		return err
+// levels begins a page's body with the levels of the entries that are in no page yet.
+func (e *encoder) levels(c *column, to int) {
+	e.body = e.body[:0]
+	if c.leaf.maxRep > 0 {
+		e.body = appendLevels(e.body, c.reps[c.from:to], c.leaf.maxRep)
 	}
-	return e.pager.Reset(out, codec, compress.DefaultCompressionLevel, cm, 0, 0, nil, nil)
+	e.body = appendLevels(e.body, c.defs[c.from:to], c.leaf.maxDef)
 }
 
-// rawSize is about how many bytes the column has before compression, as far as it matters whether that is little.
-func rawSize(lf *leaf, c *column) int {
-	n := 4 * (1 + int(lf.maxRep)) // levels that are all the same
-	n += 8 * len(c.nums)
-	if lf.repeated {
-		n += len(c.defs) / 8
-	}
-	for _, t := range c.texts {
-		if n += len(t); n >= smallestPacks {
-			break
-		}
-	}
-	return n
-}
-
-func (e *encoder) dictColumn(out *output, lf *leaf, c *column, k *chunk) error {
-	e.raw = e.raw[:0]
-	for _, t := range e.dict.entries {
-		e.raw = binary.LittleEndian.AppendUint32(e.raw, uint32(len(t)))
-		e.raw = append(e.raw, t...)
-	}
-	k.DictPageOffset = out.Tell()
-	page := file.NewDictionaryPage(memory.NewBufferBytes(e.raw), int32(len(e.dict.entries)), parquet.Encodings.Plain)
-	n, err := e.pager.WriteDictionaryPage(page)
-	page.Release()
-	if err != nil {
-		return err
-	}
-	k.CompressedSize += n
-	k.UncompressedSize += int64(len(e.raw)) + pageHeaderBytes
-	k.enc.DictEncodingStats = map[parquet.Encoding]int32{parquet.Encodings.Plain: 1}
-
-	e.levels(lf, c, 0, len(c.defs))
-	width := max(1, bits.Len(uint(len(e.dict.entries)-1)))
-	e.raw = append(e.raw, byte(width))
-	e.raw = appendHybrid32(e.raw, e.dict.indices, width)
-	return e.page(out, len(c.defs), 0, k)
-}
-
-// pageHeaderBytes stands for a page header where its true size is not told; only an uncompressed total, which nobody seeks by, has it.
-const pageHeaderBytes = 32
-
-// plainColumn writes values as they are, texts in pages of about lf.page bytes that end with a row.
-func (e *encoder) plainColumn(out *output, lf *leaf, c *column, k *chunk) error {
-	if !lf.text() {
-		e.levels(lf, c, 0, len(c.defs))
-		e.numbers(lf, c.nums)
-		return e.page(out, len(c.defs), 0, k)
-	}
-	at, value, row := 0, 0, 0
-	for {
-		end, values, size, rows := at, value, 0, 0
-		for end < len(c.defs) {
-			if size >= lf.page && (!lf.repeated || c.reps[end] == 0) {
-				break
-			}
-			if !lf.repeated || c.reps[end] == 0 {
-				rows++
-			}
-			if c.defs[end] == lf.maxDef {
-				size += 4 + len(c.texts[values])
-				values++
-			}
-			end++
-		}
-		e.levels(lf, c, at, end)
-		e.texts(c.texts[value:values])
-		if err := e.page(out, end-at, row, k); err != nil {
-			return err
-		}
-		at, value, row = end, values, row+rows
-		if at == len(c.defs) {
-			return nil
-		}
-	}
-}
-
-func (e *encoder) levels(lf *leaf, c *column, from, to int) {
-	e.raw = e.raw[:0]
-	if lf.maxRep > 0 {
-		e.raw = appendLevels(e.raw, c.reps[from:to], lf.maxRep)
-	}
-	e.raw = appendLevels(e.raw, c.defs[from:to], lf.maxDef)
-}
-
-func (e *encoder) texts(texts [][]byte) {
-	for _, t := range texts {
-		e.raw = binary.LittleEndian.AppendUint32(e.raw, uint32(len(t)))
-		e.raw = append(e.raw, t...)
-	}
-}
-
-func (e *encoder) numbers(lf *leaf, nums []int64) {
-	switch lf.col.Type {
+func (e *encoder) numbers(c *column) {
+	nums := c.nums
+	switch c.leaf.col.Type {
 	case event.Boolean: // bit-packed, the least significant first
 		for len(nums) > 0 {
 			var b byte
@@ -272,76 +196,44 @@ func (e *encoder) numbers(lf *leaf, nums []int64) {
 			for i := range n {
 				b |= byte(nums[i]&1) << i
 			}
-			e.raw = append(e.raw, b)
+			e.body = append(e.body, b)
 			nums = nums[n:]
 		}
 	case event.Int:
 		for _, v := range nums {
-			e.raw = binary.LittleEndian.AppendUint32(e.raw, uint32(v))
+			e.body = binary.LittleEndian.AppendUint32(e.body, uint32(v))
 		}
 	default: // Long, Timestamp; Double as its bits
+		if c.leaf.encoding == parquet.Encodings.DeltaBinaryPacked {
+			e.body = appendDelta(e.body, nums)
+			return
+		}
 		for _, v := range nums {
-			e.raw = binary.LittleEndian.AppendUint64(e.raw, uint64(v))
+			e.body = binary.LittleEndian.AppendUint64(e.body, uint64(v))
 		}
 	}
-}
-
-// page writes e.raw as a data page of n places.
-func (e *encoder) page(out *output, n, firstRow int, k *chunk) error {
-	data := e.raw
-	if len(e.raw) > math.MaxInt32 {
-		return fmt.Errorf("page of %d bytes", len(e.raw))
-	}
-	if k.codec == compress.Codecs.Zstd {
-		e.comp = e.zstd.EncodeAll(e.raw, e.comp[:0])
-		data = e.comp
-	}
-	at := out.Tell()
-	p := file.NewDataPageV1WithConfig(memory.NewBufferBytes(data), parquet.Encodings.RLE, parquet.Encodings.RLE, file.DataPageConfig{
-		Num: int32(n), Encoding: k.pageEn, UncompressedSize: int32(len(e.raw)), FirstRowIndex: int64(firstRow),
-	})
-	written, err := e.pager.WriteDataPage(p)
-	p.Release()
-	if err != nil {
-		return err
-	}
-	if k.DataPageOffset < 0 {
-		k.DataPageOffset = at
-		k.enc.DataEncodingStats = map[parquet.Encoding]int32{k.pageEn: 0}
-	}
-	k.enc.DataEncodingStats[k.pageEn]++
-	k.CompressedSize += written
-	k.UncompressedSize += written - int64(len(data)) + int64(len(e.raw))
-	return nil
 }
 
 // statistics gives the Parquet statistics of a column, and enters its bounds for the table's metadata.
-func (e *encoder) statistics(lf *leaf, c *column, distinct [][]byte, st *leafStats) (s metadata.EncodedStatistics) {
+func (e *encoder) statistics(c *column, st *leafStats) (s metadata.EncodedStatistics) {
 	s.SetNullCount(st.nulls)
 	s.HasNullCount = true
-	if !lf.bounds || len(c.texts)+len(c.nums) == 0 {
+	if !c.leaf.bounds || c.count == 0 {
 		return s
 	}
-	if lf.text() {
-		lo, hi := distinct[0], distinct[0]
-		for _, t := range distinct[1:] {
-			if bytes.Compare(t, lo) < 0 {
-				lo = t
-			} else if bytes.Compare(t, hi) > 0 {
-				hi = t
-			}
+	if c.leaf.text() {
+		if len(c.lower) <= statMost && len(c.upper) <= statMost {
+			s.HasMin, s.Min, s.HasMax, s.Max = true, c.lower, true, c.upper
 		}
-		if len(lo) <= statMost && len(hi) <= statMost {
-			s.HasMin, s.Min, s.HasMax, s.Max = true, lo, true, hi
-		}
-		st.lower, st.upper = lowerBound(lo), upperBound(hi)
+		st.lower, st.upper = lowerBound(c.lower), upperBound(c.upper)
 		return s
 	}
 	lo, hi := c.nums[0], c.nums[0]
 	for _, v := range c.nums[1:] {
 		lo, hi = min(lo, v), max(hi, v)
 	}
-	s.HasMin, s.Min, s.HasMax, s.Max, s.Signed = true, fixed(lf.col.Type, lo), true, fixed(lf.col.Type, hi), true
+	t := c.leaf.col.Type
+	s.HasMin, s.Min, s.HasMax, s.Max, s.Signed = true, fixed(t, lo), true, fixed(t, hi), true
 	st.lower, st.upper = s.Min, s.Max
 	return s
 }

@@ -18,11 +18,12 @@ type leaf struct {
 	path     string // of the node: dotted, lower case
 	maxDef   uint8
 	maxRep   uint8
-	repeated bool // below a list or map
-	dict     bool // a dictionary is tried
-	bloom    bool // a bloom filter is written
-	bounds   bool // lower and upper bounds go to the table's metadata
-	page     int  // bytes of raw values in a page
+	repeated bool             // below a list or map
+	dict     bool             // a dictionary is tried
+	bloom    bool             // a bloom filter is written
+	bounds   bool             // lower and upper bounds go to the table's metadata
+	page     int              // bytes of texts in a page
+	encoding parquet.Encoding // of values that no dictionary has
 }
 
 func (l *leaf) text() bool { return l.col.Type == event.String }
@@ -114,11 +115,15 @@ func newLayout(ts *event.TableSchema) (*layout, error) {
 		return nil, err
 	}
 	l.parq = schema.NewSchema(root)
-	l.props = parquet.NewWriterProperties(
+	props := []parquet.WriterProperty{
 		parquet.WithCompression(compress.Codecs.Zstd),
 		parquet.WithVersion(parquet.V2_LATEST),
 		parquet.WithCreatedBy("loch"),
-	)
+	}
+	for i := range l.leaves {
+		props = append(props, parquet.WithEncodingFor(l.parq.Column(i).Path(), l.leaves[i].encoding))
+	}
+	l.props = parquet.NewWriterProperties(props...)
 	l.hidden = hiddenLeaves{text: l.places[ts.Text].lo}
 	for name, at := range map[string]*int{
 		"eventtime": &l.hidden.time, "_writer": &l.hidden.writer, "_epoch": &l.hidden.epoch, "_sequence": &l.hidden.sequence,
@@ -221,8 +226,13 @@ func (l *layout) leaf(n event.Node, def, rep uint8) {
 	lf.dict = lf.text() && !distinctive[lf.path]
 	lf.bloom = bloomed[lf.path]
 	lf.bounds = !lf.repeated && !boundless[lf.path] && lf.col.Type != event.Double
-	if boundless[lf.path] {
+	switch {
+	case boundless[lf.path]:
 		lf.page = textPageBytes
+	case lf.text() && !lf.dict:
+		lf.encoding = parquet.Encodings.DeltaLengthByteArray // ids of one length: nothing but their letters is left
+	case lf.path == "eventtime":
+		lf.encoding = parquet.Encodings.DeltaBinaryPacked // mostly in order
 	}
 	if !lf.repeated {
 		l.byPath[lf.path] = len(l.leaves)

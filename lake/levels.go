@@ -135,51 +135,64 @@ const (
 	deltaMini  = deltaBlock / deltaMinis
 )
 
-// appendDeltaLengths appends the lengths of the texts as DELTA_BINARY_PACKED.
-func appendDeltaLengths(dst []byte, texts [][]byte) []byte {
+// appendDelta appends values as DELTA_BINARY_PACKED.
+func appendDelta(dst []byte, values []int64) []byte {
 	dst = binary.AppendUvarint(dst, deltaBlock)
 	dst = binary.AppendUvarint(dst, deltaMinis)
-	dst = binary.AppendUvarint(dst, uint64(len(texts)))
-	if len(texts) == 0 {
+	dst = binary.AppendUvarint(dst, uint64(len(values)))
+	if len(values) == 0 {
 		return binary.AppendVarint(dst, 0)
 	}
-	dst = binary.AppendVarint(dst, int64(len(texts[0])))
-	prev := int64(len(texts[0]))
-	texts = texts[1:]
+	dst = binary.AppendVarint(dst, values[0])
+	prev := values[0]
+	values = values[1:]
 	var deltas [deltaBlock]int64
-	for len(texts) > 0 {
-		n := min(deltaBlock, len(texts))
-		least := int64(1 << 62)
+	for len(values) > 0 {
+		n := min(deltaBlock, len(values))
+		least := values[0] - prev // differences wrap around, as the format says
 		for i := range n {
-			l := int64(len(texts[i]))
-			deltas[i] = l - prev
+			deltas[i] = values[i] - prev
 			least = min(least, deltas[i])
-			prev = l
+			prev = values[i]
 		}
-		texts = texts[n:]
+		values = values[n:]
 		dst = binary.AppendVarint(dst, least)
 		widths := len(dst)
 		dst = append(dst, 0, 0, 0, 0)
 		for m := 0; m*deltaMini < n; m++ {
 			mini := deltas[m*deltaMini : min((m+1)*deltaMini, n)]
-			var most uint64
-			for _, d := range mini {
-				most = max(most, uint64(d-least))
+			var packed [deltaMini]uint64
+			var all uint64
+			for i, d := range mini {
+				packed[i] = uint64(d) - uint64(least)
+				all |= packed[i]
 			}
-			width := bits.Len64(most)
+			width := bits.Len64(all)
 			dst[widths+m] = byte(width)
-			if width == 0 {
-				continue
-			}
-			var eight [8]uint32 // lengths are below 2 GiB, and so fit their differences from the least
-			for g := 0; g < deltaMini; g += 8 {
-				clear(eight[:])
-				for i := g; i < min(g+8, len(mini)); i++ {
-					eight[i-g] = uint32(mini[i] - least)
-				}
-				dst = packEight(dst, eight[:], width)
-			}
+			dst = pack64(dst, packed[:], width)
 		}
+	}
+	return dst
+}
+
+// pack64 appends values of width bits each, 0 to 64; their number times width is whole bytes.
+func pack64(dst []byte, v []uint64, width int) []byte {
+	if width == 0 {
+		return dst
+	}
+	var acc uint64
+	held := 0
+	for _, x := range v {
+		acc |= x << held
+		if held += width; held >= 64 {
+			dst = binary.LittleEndian.AppendUint64(dst, acc)
+			held -= 64
+			acc = x >> (width - held) // a shift by 64 gives 0
+		}
+	}
+	for ; held > 0; held -= 8 {
+		dst = append(dst, byte(acc))
+		acc >>= 8
 	}
 	return dst
 }

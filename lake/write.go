@@ -43,10 +43,7 @@ func (l *Lake) Write(ctx context.Context, storeID string, rows []Row) (Files, er
 	}
 
 	enc := t.layout.pool.Get().(*encoder)
-	defer func() {
-		enc.release()
-		t.layout.pool.Put(enc)
-	}()
+	defer t.layout.pool.Put(enc)
 	files := Files{Rows: int64(len(rows))}
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(putsAtOnce)
