@@ -44,12 +44,15 @@ type Key struct {
 	Region       string
 	Time         time.Time // when the file was delivered, to the minute (of a digest, when its hour ended, to the second); UTC
 	Unique       string    // tells files of one minute apart; of a digest the trail's name and region
+	Backfill     bool      // a digest of log files that were delivered late
 }
 
 const (
 	fileTime   = "20060102T1504Z"
 	digestTime = "20060102T150405Z"
 	gzipSuffix = ".json.gz"
+
+	backfillSuffix = "_backfill"
 )
 
 // ParseKey takes a key apart. It is not ok where the key is not in the layout of one that CloudTrail delivers.
@@ -101,10 +104,10 @@ func (k *Key) parseFile(name string) bool {
 	layout, stamp := fileTime, ""
 	if k.Kind == DigestKey { // …_Region_Trail_TrailRegion_20230710T120000Z
 		layout = digestTime
+		rest, k.Backfill = strings.CutSuffix(rest, backfillSuffix)
 		if i := strings.LastIndexByte(rest, '_'); i >= 0 {
 			k.Unique, stamp = rest[:i], rest[i+1:]
 		}
-		stamp = strings.TrimSuffix(stamp, "_backfill")
 	} else {
 		stamp, k.Unique, _ = strings.Cut(rest, "_")
 	}
@@ -131,7 +134,11 @@ func (k Key) regionFolder() string {
 func (k Key) String() string {
 	name := k.Account + "_" + k.Kind.folder() + "_" + k.Region + "_"
 	if k.Kind == DigestKey {
-		return k.Folder() + name + k.Unique + "_" + k.Time.UTC().Format(digestTime) + gzipSuffix
+		name += k.Unique + "_" + k.Time.UTC().Format(digestTime)
+		if k.Backfill {
+			name += backfillSuffix
+		}
+		return k.Folder() + name + gzipSuffix
 	}
 	return k.Folder() + name + k.Time.UTC().Format(fileTime) + "_" + k.Unique + gzipSuffix
 }

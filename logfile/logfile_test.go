@@ -151,7 +151,9 @@ func TestBad(t *testing.T) {
 	a, b, c := rec("a"), rec("b"), rec("c")
 	const head = len(`{"Records":[`)
 	second := head + len(a) + 1 // where the second of several records begins
-	deep := func(n int) string { return `{"eventVersion":"1","x":` + strings.Repeat("[", n) + strings.Repeat("]", n) + `}` }
+	deep := func(n int) string {
+		return `{"eventVersion":"1","x":` + strings.Repeat("[", n) + strings.Repeat("]", n) + `}`
+	}
 	large := `{"eventVersion":"1","x":"` + strings.Repeat("y", event.MaxEventSize) + `{[\"]}"}`
 	zipped := zip(records(a, b, c))
 	sound := zip(records(a, b))
