@@ -1,0 +1,147 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"github.com/lochlake/loch/lake"
+	"github.com/lochlake/loch/meta"
+)
+
+// chunk is rows of one store that are written together.
+type chunk struct {
+	first    int64 // sequence of the first row
+	applied  int64 // the store's Applied once it is committed
+	begun    time.Time
+	accepted int64 // of the first row, microseconds
+	rows     []lake.Row
+	bytes    atomic.Int64
+	batches  []*batch
+
+	written chan struct{} // closed when files and err are set
+	files   lake.Files
+	err     error
+}
+
+// join holds a batch's memory until the chunk is written.
+func (c *chunk) join(p part) {
+	if n := len(c.batches); n == 0 || c.batches[n-1] != p.batch {
+		p.refs.Add(1)
+		c.batches = append(c.batches, p.batch)
+	}
+}
+
+// release lets go of rows and batches.
+func (c *chunk) release() {
+	for _, b := range c.batches {
+		b.release()
+	}
+	c.rows, c.batches = nil, nil
+}
+
+// seal ends the chunk being gathered: it is written by a goroutine of its own, at most Config.Writers at once, and committed in its turn.
+// It waits while the committer is behind, and is false where ingest is being closed.
+func (s *store) seal() bool {
+	s.mu.Lock()
+	c := s.chunk
+	s.chunk, s.pressed = nil, false
+	s.sealed = append(s.sealed, c)
+	s.mu.Unlock()
+	s.in.wg.Go(func() { s.write(c) })
+	select {
+	case s.chunks <- c:
+		return true
+	case <-s.in.ctx.Done():
+		return false
+	}
+}
+
+func (s *store) write(c *chunk) {
+	defer close(c.written)
+	if c.err = s.in.writers.Acquire(s.in.ctx, 1); c.err != nil {
+		return
+	}
+	defer s.in.writers.Release(1)
+	c.err = s.in.retry("write events", s.id, func() (err error) {
+		c.files, err = s.in.cfg.Tables.Write(s.in.ctx, s.id, c.rows)
+		return err
+	})
+	c.release()
+}
+
+// commit is the committer's goroutine.
+func (s *store) commit() {
+	for c := range s.chunks {
+		<-c.written
+		rows := c.files.Rows
+		err := c.err
+		if err == nil && s.isGone() {
+			err = errGone
+		}
+		if err == nil {
+			err = s.in.retry("commit", s.id, func() error { return s.in.cfg.Tables.Commit(s.in.ctx, s.id, c.files, c.applied) })
+		}
+		switch {
+		case errors.Is(err, errGone):
+			s.mu.Lock()
+			s.gone = true // the applier drops the rest
+			s.mu.Unlock()
+			s.in.slog.Info("a store was deleted; events that had not reached its table are dropped", "store", s.id, "events", rows)
+		case err != nil:
+			return // ingest is being closed; the log has the events
+		default:
+			s.in.metrics.committed.Add(float64(rows))
+			s.in.metrics.lag.Observe(float64(s.in.cfg.Now().UnixMicro()-c.accepted) / 1e6)
+		}
+		s.mu.Lock()
+		s.sealed = s.sealed[1:]
+		x := s.index
+		s.mu.Unlock()
+		if x != nil && err == nil {
+			x.Applied(c.applied)
+		}
+		s.in.release()
+	}
+}
+
+// retry does something for a store until it succeeds, the store turns out to be deleted (errGone), or ingest is closed (its context's error).
+// Nothing that was accepted is given up because something fails.
+func (in *Ingest) retry(what, id string, do func() error) error {
+	wait := in.cfg.Backoff
+	for tries := 1; ; tries++ {
+		err := do()
+		if err == nil {
+			if tries > 1 {
+				in.slog.Info("it works again: "+what, "store", id, "tries", tries)
+				in.metrics.stalled.Dec()
+			}
+			return nil
+		}
+		if in.ctx.Err() == nil && in.isDeleted(id) {
+			err = errGone
+		}
+		if in.ctx.Err() != nil || errors.Is(err, errGone) {
+			if tries > 1 {
+				in.metrics.stalled.Dec()
+			}
+			return errors.Join(in.ctx.Err(), err)
+		}
+		if tries == 1 {
+			in.metrics.stalled.Inc()
+		}
+		in.slog.Error("failed, and is tried again: "+what, "store", id, "tries", tries, "again_in", wait, "error", err)
+		in.metrics.retries.Inc()
+		select {
+		case <-time.After(wait):
+		case <-in.ctx.Done():
+		}
+		wait = min(2*wait, 100*in.cfg.Backoff)
+	}
+}
+
+func (in *Ingest) isDeleted(id string) bool {
+	_, err := in.cfg.Stores.Target(context.WithoutCancel(in.ctx), id)
+	return errors.Is(err, meta.ErrNotFound)
+}
