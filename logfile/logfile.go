@@ -72,7 +72,8 @@ func ReadAll(ctx context.Context, name string, payload []byte, opts Options) (*B
 	if isGzip(payload) {
 		r.chunk = int(inflatedSize(payload, r.opts))
 		r.expect = r.chunk / usualSize
-		r.open(bytes.NewReader(payload))
+		r.size = int64(len(payload))
+		r.inflate(bytes.NewReader(payload))
 	} else {
 		r.buf, r.eof = payload, true
 		r.expect = len(payload) / usualSize

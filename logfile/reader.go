@@ -2,13 +2,13 @@ package logfile
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"sync"
 
+	"github.com/klauspost/compress/flate"
 	"github.com/klauspost/compress/gzip"
 	"github.com/lochlake/loch/event"
 )
@@ -25,9 +25,11 @@ type Reader struct {
 	opts Options
 	dec  *event.Decoder
 
-	src        *source // nil where the file lies in buf whole
-	in         io.Reader
+	src        *source       // nil where the file lies in memory
+	stored     *bufio.Reader // over src
+	in         io.Reader     // the file inflated; nil before it is known whether it is compressed
 	gz         *gzip.Reader
+	size       int64  // of the file as stored, where it lies in memory
 	chunk      int    // size of the next buffer
 	buf        []byte // records share its memory: what was read is never written again
 	pos        int    // next byte to parse
@@ -44,10 +46,9 @@ type Reader struct {
 
 // source counts the bytes of the file as stored, and keeps the error of reading them apart from those of inflating.
 type source struct {
-	r    io.Reader
-	n    int64
-	err  error
-	peek *bufio.Reader // over this source
+	r   io.Reader
+	n   int64
+	err error
 }
 
 func (s *source) Read(p []byte) (int, error) {
@@ -62,7 +63,7 @@ func (s *source) Read(p []byte) (int, error) {
 var (
 	decoders  = sync.Pool{New: func() any { return event.NewDecoder() }}
 	inflaters sync.Pool // *gzip.Reader
-	peekers   = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, 64<<10) }}
+	buffers   = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, 64<<10) }}
 )
 
 // Open begins to read the file behind r; name is for messages. It reads nothing yet.
@@ -77,8 +78,9 @@ func newReader(name string, opts Options) *Reader {
 }
 
 func (r *Reader) open(src io.Reader) {
-	r.src = &source{r: src, peek: peekers.Get().(*bufio.Reader)}
-	r.src.peek.Reset(r.src)
+	r.src = &source{r: src}
+	r.stored = buffers.Get().(*bufio.Reader)
+	r.stored.Reset(r.src)
 }
 
 // Next gives the next batch, and io.EOF after the last. Any other error is one of reading from the source or ctx's; what is wrong with the file itself is listed in
@@ -125,9 +127,9 @@ func (r *Reader) close() {
 	}
 	r.done = true
 	decoders.Put(r.dec)
-	if r.src != nil {
-		r.src.peek.Reset(nil)
-		peekers.Put(r.src.peek)
+	if r.stored != nil {
+		r.stored.Reset(nil)
+		buffers.Put(r.stored)
 	}
 	if r.gz != nil {
 		inflaters.Put(r.gz)
@@ -144,6 +146,9 @@ func (r *Reader) fill(ctx context.Context) error {
 			return err
 		}
 	}
+	if r.eof { // the gzip header is damaged
+		return nil
+	}
 	if len(r.buf) == cap(r.buf) {
 		rest := r.buf[r.pos:]
 		size := max(r.chunk, 2*len(rest))
@@ -156,7 +161,7 @@ func (r *Reader) fill(ctx context.Context) error {
 	n, err := r.in.Read(r.buf[len(r.buf):min(cap(r.buf), len(r.buf)+maxChunk)])
 	r.buf = r.buf[:len(r.buf)+n]
 	switch {
-	case r.src.err != nil:
+	case r.src != nil && r.src.err != nil:
 		return fmt.Errorf("reading %s: %w", r.name, r.src.err)
 	case errors.Is(err, io.EOF):
 		r.eof = true
@@ -171,10 +176,13 @@ func (r *Reader) fill(ctx context.Context) error {
 
 // limit ends the reading of a file that inflates beyond its bounds.
 func (r *Reader) limit() {
-	size := r.base + int64(len(r.buf))
+	size, stored := r.base+int64(len(r.buf)), r.size
+	if r.src != nil {
+		stored = r.src.n
+	}
 	if size > r.opts.MaxSize {
 		r.end(InflationLimit, fmt.Sprintf("the file has more than %d bytes inflated", r.opts.MaxSize))
-	} else if r.gz != nil && size > r.opts.RatioFrom && size > r.opts.MaxRatio*r.src.n {
+	} else if r.gz != nil && size > r.opts.RatioFrom && size > r.opts.MaxRatio*stored {
 		r.end(InflationLimit, fmt.Sprintf("the file inflates to more than %d times its size", r.opts.MaxRatio))
 	}
 }
@@ -183,31 +191,32 @@ func (r *Reader) end(fault, message string) { r.eof, r.endFault, r.endMessage = 
 
 // detect looks at the first bytes.
 func (r *Reader) detect() error {
-	head, err := r.src.peek.Peek(2)
+	head, err := r.stored.Peek(2)
+	if r.src.err == nil && (err != nil || !isGzip(head)) {
+		r.in = r.stored
+		return nil
+	}
+	r.inflate(r.stored)
 	if r.src.err != nil {
 		return fmt.Errorf("reading %s: %w", r.name, r.src.err)
 	}
-	r.in = r.src.peek
-	if err != nil || !isGzip(head) {
-		return nil
-	}
+	return nil
+}
+
+// inflate begins to read gzip. A header that is damaged is the file's end.
+func (r *Reader) inflate(stored flate.Reader) {
+	var err error
 	if z, ok := inflaters.Get().(*gzip.Reader); ok {
 		r.gz = z
-		err = z.Reset(r.src.peek)
+		err = z.Reset(stored)
 	} else {
-		r.gz, err = gzip.NewReader(r.src.peek)
+		r.gz, err = gzip.NewReader(stored)
 	}
+	r.in = r.gz
 	switch {
-	case r.src.err != nil:
-		return fmt.Errorf("reading %s: %w", r.name, r.src.err)
 	case errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF):
 		r.end(TruncatedGzip, "the gzip stream ends within its header")
-		r.in = bytes.NewReader(nil)
 	case err != nil:
 		r.end(CorruptGzip, "the gzip header is damaged: "+err.Error())
-		r.in = bytes.NewReader(nil)
-	default:
-		r.in = r.gz
 	}
-	return nil
 }
