@@ -1,0 +1,212 @@
+package query
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/lochlake/loch/awserr"
+	"github.com/lochlake/loch/dialect"
+	"github.com/lochlake/loch/engine"
+	"github.com/lochlake/loch/event"
+	"github.com/lochlake/loch/lake"
+	"github.com/lochlake/loch/meta"
+)
+
+// execute runs a query from its start to its recorded end.
+func (s *Service) execute(ctx context.Context, j *job) {
+	begun := time.Now()
+	stats, rows, err := s.answer(ctx, j)
+	stats.Elapsed = time.Since(begun)
+	s.mu.Lock()
+	cancelled := j.cancelled
+	j.over = true
+	s.mu.Unlock()
+	status, why := Finished, ""
+	switch {
+	case err == nil:
+	case cancelled:
+		status = Cancelled
+	case s.ctx.Err() != nil:
+		// The server is closing: the query waits for the next one.
+		if err := s.requeue(j); err != nil {
+			s.cfg.Log.Error("a query that the shutdown ended", "error", err)
+		}
+		return
+	case errors.Is(err, context.DeadlineExceeded):
+		status, why = TimedOut, fmt.Sprintf("The query ran longer than %v.", s.cfg.Limits.Time)
+	default:
+		status, why = Failed, s.explain(j, err)
+	}
+	if err := s.ended(j, status, why, stats, rows); err != nil {
+		s.cfg.Log.Error("a query's end", "error", err)
+	}
+}
+
+// explain makes the message for the caller of what went wrong; what is ours goes to the log.
+func (s *Service) explain(j *job, err error) string {
+	if e, ok := errors.AsType[*engine.Error](err); ok {
+		if e.Kind == engine.Internal || e.Kind == engine.Crashed {
+			s.cfg.Log.Error("a query failed", "query", j.q.ID, "error", e.Err)
+		}
+		return e.Message
+	}
+	if e, ok := errors.AsType[*awserr.Error](err); ok && e.Status < 500 {
+		return e.Message
+	}
+	s.cfg.Log.Error("a query failed", "query", j.q.ID, "error", err)
+	return "The query failed because of an internal error."
+}
+
+func (s *Service) requeue(j *job) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.ctx), recordTime)
+	defer cancel()
+	_, err := s.cfg.DB.UpdateQuery(ctx, j.q.ID, func(q *meta.Query) error {
+		q.Status = Queued
+		return nil
+	})
+	return err
+}
+
+// answer plans the statement's files, runs it and writes its rows.
+func (s *Service) answer(ctx context.Context, j *job) (engine.Stats, int64, error) {
+	if _, err := s.cfg.DB.UpdateQuery(ctx, j.q.ID, func(q *meta.Query) error {
+		q.Status = Running
+		return nil
+	}); err != nil {
+		return engine.Stats{}, 0, err
+	}
+	relations, release, err := s.plan(ctx, j)
+	defer release()
+	if err != nil {
+		return engine.Stats{}, 0, err
+	}
+	work := engine.Job{SQL: j.stmt.DuckDB(), Relations: relations, Limits: s.cfg.Limits}
+	for _, c := range j.stmt.Columns {
+		work.Columns = append(work.Columns, engine.Column{Name: c.Name, Type: c.Type.String(), Zone: zoneOf(c.Type)})
+	}
+	w, err := newResultWriter(s.resultPath(j.q.ID), work.Columns, &s.room)
+	if err != nil {
+		return engine.Stats{}, 0, err
+	}
+	stats, err := s.cfg.Engine.Run(ctx, work, w.row)
+	if err == nil {
+		err = w.finish()
+	}
+	if err != nil {
+		return stats, 0, errors.Join(err, w.abandon())
+	}
+	return stats, w.total, nil
+}
+
+// zoneOf is where the timestamps with time zone of a column lie, also inside others; the checker has seen to it that it is one zone.
+func zoneOf(t dialect.Type) string {
+	if t.Zone != "" {
+		return t.Zone
+	}
+	inner := []*dialect.Type{t.Key, t.Elem}
+	for i := range t.Fields {
+		inner = append(inner, &t.Fields[i].Type)
+	}
+	for _, e := range inner {
+		if e != nil {
+			if z := zoneOf(*e); z != "" {
+				return z
+			}
+		}
+	}
+	return ""
+}
+
+// plan chooses the files of every relation of the statement. All relations over one store read the same snapshot of it, so that a statement never sees
+// an event in one place and not in another. release is never nil.
+func (s *Service) plan(ctx context.Context, j *job) (relations []engine.Relation, release func(), err error) {
+	var plans []*lake.Plan
+	release = func() {
+		for _, p := range plans {
+			p.Release()
+		}
+	}
+	for _, uses := range byStore(j.stmt.Uses) {
+		id := uses[0].Table.ID
+		store, err := s.cfg.DB.Store(ctx, id)
+		if err != nil {
+			return nil, release, fmt.Errorf("event data store %s: %w", id, err)
+		}
+		if err := active(store); err != nil {
+			return nil, release, err
+		}
+		oldest := retained(s.cfg.Now(), store.RetentionDays)
+		first := len(plans)
+		for _, u := range uses {
+			p, err := s.cfg.Planner.Plan(ctx, id, predicates(u.Predicates, oldest))
+			if err != nil {
+				return nil, release, err
+			}
+			plans = append(plans, p)
+		}
+		mine := plans[first:]
+		if !sameSnapshot(mine) { // a commit came between: one plan for all of them, which prunes less
+			p, err := s.cfg.Planner.Plan(ctx, id, predicates(nil, oldest))
+			if err != nil {
+				return nil, release, err
+			}
+			for i, old := range mine {
+				old.Release()
+				mine[i] = p
+			}
+		}
+		for i, u := range uses {
+			r := engine.Relation{Name: u.Relation, Schema: event.Schema(event.Kind(store.Kind)), Columns: u.Columns, NotBefore: oldest}
+			for _, f := range mine[i].Files {
+				r.Files = append(r.Files, engine.File{Key: f.Key, Size: f.Size, Rows: f.Rows, Local: f.Local})
+			}
+			relations = append(relations, r)
+		}
+	}
+	return relations, release, nil
+}
+
+// byStore groups the places of a statement by the store that they read, in order.
+func byStore(uses []dialect.Use) [][]dialect.Use {
+	var out [][]dialect.Use
+	at := map[string]int{}
+	for _, u := range uses {
+		i, ok := at[u.Table.ID]
+		if !ok {
+			i = len(out)
+			at[u.Table.ID] = i
+			out = append(out, nil)
+		}
+		out[i] = append(out[i], u)
+	}
+	return out
+}
+
+func sameSnapshot(plans []*lake.Plan) bool {
+	for _, p := range plans {
+		if p.Snapshot != plans[0].Snapshot {
+			return false
+		}
+	}
+	return true
+}
+
+// retained is the eventtime, in microseconds, of the oldest events that a store still answers: retention ends whole days, in UTC.
+func retained(now time.Time, days int) int64 {
+	return now.UTC().Truncate(24*time.Hour).AddDate(0, 0, -days).UnixMicro()
+}
+
+// predicates turns the dialect's into the lake's, with the bound that retention sets.
+func predicates(in []dialect.Predicate, oldest int64) []lake.Predicate {
+	out := []lake.Predicate{{Path: "eventtime", Op: lake.GreaterEqual, Values: []lake.Value{{Num: oldest}}}}
+	for _, p := range in {
+		q := lake.Predicate{Path: p.Path, Op: lake.Op(p.Op)}
+		for _, v := range p.Values {
+			q.Values = append(q.Values, lake.Value{Text: v.Text, Num: v.Num})
+		}
+		out = append(out, q)
+	}
+	return out
+}

@@ -1,0 +1,321 @@
+// Package query is the life of a query: it is checked, waits its turn, runs on an engine, and its answer is kept and read page by page. It knows
+// no HTTP.
+package query
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/lochlake/loch/awserr"
+	"github.com/lochlake/loch/dialect"
+	"github.com/lochlake/loch/engine"
+	"github.com/lochlake/loch/lake"
+	"github.com/lochlake/loch/meta"
+)
+
+// The states of a query.
+const (
+	Queued    = "QUEUED"
+	Running   = "RUNNING"
+	Finished  = "FINISHED"
+	Failed    = "FAILED"
+	Cancelled = "CANCELLED"
+	TimedOut  = "TIMED_OUT"
+)
+
+// CloudTrail Lake's quotas ("Quotas in AWS CloudTrail" and "CloudTrail Lake SQL constraints" in its user guide).
+const (
+	maxStatement = 10_000             // characters
+	perScope     = 10                 // queries queued or running, of an account in a region
+	timeLimit    = time.Hour          // of one query
+	keep         = 7 * 24 * time.Hour // of results
+	// MaxPage is the most rows of a page of results.
+	MaxPage = 1000
+)
+
+const (
+	defaultResultBytes = 10 << 30
+	pageBytes          = 8 << 20 // a page ends early past so many bytes, so that an answer of large events takes little memory
+	maxError           = 1000    // characters, the model's limit of ErrorMessage
+)
+
+// Planner tells which files hold the events that a statement needs; *lake.Lake is one.
+type Planner interface {
+	Plan(ctx context.Context, storeID string, preds []lake.Predicate) (*lake.Plan, error)
+}
+
+// Config is what a Service is made of.
+type Config struct {
+	DB          meta.DB
+	Planner     Planner
+	Engine      engine.Engine
+	Dir         string                // of the results
+	Running     int                   // queries at once; 0: as many as there are cores
+	PerScope    int                   // queries queued or running of an account in a region; 0: 10
+	ResultBytes int64                 // that all kept results may take; 0: 10 GiB
+	Limits      engine.Limits         // of one query; zero fields: the engine's, and 1 hour
+	Log         *slog.Logger          // nil: none
+	Registry    prometheus.Registerer // nil: no metrics
+	Now         func() time.Time      // nil: time.Now
+}
+
+// Service runs queries.
+type Service struct {
+	cfg     Config
+	room    room
+	metrics *metrics
+	ctx     context.Context // ends when the service closes
+	stop    context.CancelFunc
+	wg      sync.WaitGroup
+
+	mu      sync.Mutex
+	closed  bool
+	active  map[string]*job // queued and running, by ID
+	queue   *queue
+	running int
+}
+
+// job is a query that is queued or running.
+type job struct {
+	q         meta.Query
+	stmt      *dialect.Statement
+	cancel    context.CancelFunc // nil while it is queued
+	cancelled bool
+	over      bool          // its end is being recorded; it no longer counts
+	done      chan struct{} // closed when it has ended and its end is recorded
+}
+
+func (j *job) caller() caller { return caller{j.q.Account, j.q.Principal} }
+
+// Open makes a Service over the results in cfg.Dir. Queries that ran when the last server ended have failed; those that waited wait again.
+func Open(ctx context.Context, cfg Config) (*Service, error) {
+	if cfg.Running <= 0 {
+		cfg.Running = runtime.NumCPU()
+	}
+	if cfg.PerScope <= 0 {
+		cfg.PerScope = perScope
+	}
+	if cfg.ResultBytes <= 0 {
+		cfg.ResultBytes = defaultResultBytes
+	}
+	if cfg.Limits.Time <= 0 {
+		cfg.Limits.Time = timeLimit
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
+		return nil, fmt.Errorf("directory of results: %w", err)
+	}
+	s := &Service{cfg: cfg, active: map[string]*job{}, queue: newQueue()}
+	s.room.bound = cfg.ResultBytes
+	s.ctx, s.stop = context.WithCancel(context.Background())
+	s.metrics = newMetrics(s, cfg.Registry)
+	if err := errors.Join(s.sweep(ctx), s.resume(ctx)); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	s.wg.Go(s.expireAll)
+	return s, nil
+}
+
+// Close ends what runs and waits for it. Queries that have not ended wait for the next Open.
+func (s *Service) Close() error {
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	s.stop()
+	s.wg.Wait()
+	return nil
+}
+
+// sweep removes what is left of queries that never ended or are forgotten, and counts what the others take.
+func (s *Service) sweep(ctx context.Context) error {
+	entries, err := os.ReadDir(s.cfg.Dir)
+	if err != nil {
+		return fmt.Errorf("directory of results: %w", err)
+	}
+	for _, e := range entries {
+		id := strings.TrimSuffix(e.Name(), resultSuffix)
+		q, err := s.cfg.DB.Query(ctx, id)
+		switch {
+		case err == nil && q.Status == Finished && id != e.Name():
+			info, err := e.Info()
+			if err != nil {
+				return err
+			}
+			s.room.used.Add(info.Size())
+		case err != nil && !errors.Is(err, meta.ErrNotFound):
+			return fmt.Errorf("results of query %s: %w", id, err)
+		default:
+			if err := os.Remove(filepath.Join(s.cfg.Dir, e.Name())); err != nil {
+				return fmt.Errorf("old results: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
+// resume takes up the queries that the last server left.
+func (s *Service) resume(ctx context.Context) error {
+	ran, err := s.cfg.DB.Queries(ctx, meta.Scope{}, "", Running, time.Time{}, time.Time{}, "", 0)
+	if err != nil {
+		return fmt.Errorf("queries that were running: %w", err)
+	}
+	for _, q := range ran {
+		if err := s.fail(ctx, q.ID, "The server stopped while the query was running."); err != nil {
+			return err
+		}
+	}
+	waited, err := s.cfg.DB.Queries(ctx, meta.Scope{}, "", Queued, time.Time{}, time.Time{}, "", 0)
+	if err != nil {
+		return fmt.Errorf("queries that were queued: %w", err)
+	}
+	for i := len(waited) - 1; i >= 0; i-- { // oldest first
+		q := waited[i]
+		stmt, _, err := s.compile(ctx, q.Scope, q.Principal, q.SQL, q.Created)
+		if err != nil {
+			if err := s.fail(ctx, q.ID, awserr.From(err).Message); err != nil {
+				return err
+			}
+			continue
+		}
+		j := &job{q: q, stmt: stmt, done: make(chan struct{})}
+		s.mu.Lock()
+		s.active[q.ID] = j
+		s.queue.push(j)
+		s.next()
+		s.mu.Unlock()
+	}
+	return nil
+}
+
+func (s *Service) fail(ctx context.Context, id, why string) error {
+	_, err := s.cfg.DB.UpdateQuery(ctx, id, func(q *meta.Query) error {
+		q.Status, q.Error, q.Ended = Failed, why, s.cfg.Now()
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("query %s: %w", id, err)
+	}
+	return nil
+}
+
+// compile checks a statement for a caller. Its errors are the API's.
+func (s *Service) compile(ctx context.Context, sc meta.Scope, principal, sql string, at time.Time) (*dialect.Statement, []string, error) {
+	invalid := func(err error) error {
+		if e, ok := errors.AsType[*dialect.Error](err); ok {
+			return awserr.New("InvalidQueryStatementException", "%s", e.Error())
+		}
+		return err
+	}
+	q, err := dialect.Parse(sql)
+	if err != nil {
+		return nil, nil, invalid(err)
+	}
+	cat := &catalog{s: s, scope: sc, stores: map[string]meta.EventDataStore{}}
+	stmt, err := dialect.Check(ctx, q, cat, dialect.Session{Start: at, User: principal})
+	if err != nil {
+		if e, ok := errors.AsType[*awserr.Error](err); ok {
+			return nil, nil, e
+		}
+		return nil, nil, invalid(err)
+	}
+	var stores []string
+	for _, u := range stmt.Uses {
+		if _, ok := cat.stores[u.Table.ID]; ok {
+			stores = append(stores, u.Table.ID)
+			delete(cat.stores, u.Table.ID) // once each
+		}
+	}
+	return stmt, stores, nil
+}
+
+// Start checks a statement and queues it. The errors are those of the API's StartQuery.
+func (s *Service) Start(ctx context.Context, sc meta.Scope, principal, sql string) (meta.Query, error) {
+	if n := utf8.RuneCountInString(sql); n > maxStatement {
+		return meta.Query{}, awserr.New("InvalidQueryStatementException", "The statement has %d characters; %d are allowed.", n, maxStatement)
+	}
+	now := s.cfg.Now().UTC().Truncate(time.Millisecond)
+	stmt, stores, err := s.compile(ctx, sc, principal, sql, now)
+	if err != nil {
+		return meta.Query{}, err
+	}
+	q := meta.Query{Scope: sc, ID: uuid.NewString(), Stores: stores, SQL: sql, Status: Queued, Principal: principal, Created: now}
+	j := &job{q: q, stmt: stmt, done: make(chan struct{})}
+	if err := s.reserve(j); err != nil {
+		return meta.Query{}, err
+	}
+	err = s.cfg.DB.CreateQuery(ctx, q)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err != nil {
+		delete(s.active, q.ID)
+		return meta.Query{}, fmt.Errorf("query: %w", err)
+	}
+	if !s.closed { // else it waits for the next server
+		s.queue.push(j)
+		s.next()
+	}
+	return q, nil
+}
+
+// reserve counts the query among its scope's, unless there are too many.
+func (s *Service) reserve(j *job) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return &awserr.Error{Code: "ServiceUnavailable", Status: 503, Message: "The server is shutting down."}
+	}
+	n := 0
+	for _, other := range s.active {
+		if other.q.Scope == j.q.Scope && !other.over {
+			n++
+		}
+	}
+	if n >= s.cfg.PerScope {
+		return awserr.New("MaxConcurrentQueriesException", "You are already running the maximum number of concurrent queries, which is %d. Wait for some of them to finish.", s.cfg.PerScope)
+	}
+	s.active[j.q.ID] = j
+	return nil
+}
+
+// next starts waiting queries while there is a place. The mutex is held.
+func (s *Service) next() {
+	for !s.closed && s.running < s.cfg.Running {
+		j := s.queue.pop()
+		if j == nil {
+			return
+		}
+		ctx, cancel := context.WithTimeout(s.ctx, s.cfg.Limits.Time)
+		j.cancel = cancel
+		if j.cancelled { // between its record and its place in the queue
+			cancel()
+		}
+		s.running++
+		s.wg.Go(func() {
+			s.execute(ctx, j)
+			cancel()
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.running--
+			delete(s.active, j.q.ID)
+			close(j.done)
+			s.next()
+		})
+	}
+}
