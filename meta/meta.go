@@ -38,6 +38,7 @@ type EventDataStore struct {
 	Created               time.Time
 	Updated               time.Time
 	DeleteAfter           time.Time // zero unless PENDING_DELETION
+	StatusBefore          string    // the status that a restored store gets back; "" unless PENDING_DELETION
 	Internal              bool      // not the API's: event history
 }
 
@@ -48,6 +49,7 @@ type Channel struct {
 	Name         string
 	Source       string
 	Destinations []byte // Destinations as the API's JSON
+	Ingestion    []byte // the latest attempts to bring events, as the room registry writes them; nil before the first
 	Created      time.Time
 	Updated      time.Time
 }

@@ -77,19 +77,19 @@ func (t table[T]) update(ctx context.Context, db *sqliteDB, id string, fn func(*
 var stores = table[EventDataStore]{
 	name: "stores",
 	columns: "id, account, region, name, status, kind, multi_region, organization, retention_days, billing_mode, " +
-		"termination_protection, selectors, created, updated, delete_after, internal",
+		"termination_protection, selectors, created, updated, delete_after, status_before, internal",
 	fields: func(s *EventDataStore) []any {
 		return []any{&s.ID, &s.Account, &s.Region, &s.Name, &s.Status, &s.Kind, &s.MultiRegion, &s.Organization,
 			&s.RetentionDays, &s.BillingMode, &s.TerminationProtection, &s.Selectors, (*stamp)(&s.Created),
-			(*stamp)(&s.Updated), (*stamp)(&s.DeleteAfter), &s.Internal}
+			(*stamp)(&s.Updated), (*stamp)(&s.DeleteAfter), &s.StatusBefore, &s.Internal}
 	},
 }
 
 var channels = table[Channel]{
 	name:    "channels",
-	columns: "id, account, region, name, source, destinations, created, updated",
+	columns: "id, account, region, name, source, destinations, ingestion, created, updated",
 	fields: func(c *Channel) []any {
-		return []any{&c.ID, &c.Account, &c.Region, &c.Name, &c.Source, &c.Destinations, (*stamp)(&c.Created),
+		return []any{&c.ID, &c.Account, &c.Region, &c.Name, &c.Source, &c.Destinations, &c.Ingestion, (*stamp)(&c.Created),
 			(*stamp)(&c.Updated)}
 	},
 }

@@ -169,7 +169,7 @@ func update(t *testing.T, db meta.DB) {
 	equal(t, got, a)
 	b := a
 	b.Name, b.Status, b.Kind, b.MultiRegion, b.Organization, b.RetentionDays, b.BillingMode = "n", "PENDING_DELETION", 2, false, true, 7, "FIXED"
-	b.TerminationProtection, b.Selectors, b.Updated, b.DeleteAfter, b.Internal = false, []byte("[]"), at(9), at(10), true
+	b.TerminationProtection, b.Selectors, b.Updated, b.DeleteAfter, b.StatusBefore, b.Internal = false, []byte("[]"), at(9), at(10), "ENABLED", true
 	got, err = db.UpdateStore(ctx, "a", func(s *meta.EventDataStore) error {
 		*s = b
 		s.Updated = b.Updated.Add(999 * time.Microsecond).In(time.FixedZone("", 3600))
@@ -197,9 +197,9 @@ func channels(t *testing.T, db meta.DB) {
 	list, err := db.Channels(ctx, here, "", 0)
 	no(t, err)
 	equal(t, list, []meta.Channel{a})
-	got, err = db.UpdateChannel(ctx, "a", func(c *meta.Channel) error { c.Name = "other"; c.Updated = at(5); return nil })
+	got, err = db.UpdateChannel(ctx, "a", func(c *meta.Channel) error { c.Name, c.Ingestion, c.Updated = "other", []byte("{}"), at(5); return nil })
 	no(t, err)
-	a.Name, a.Updated = "other", at(5)
+	a.Name, a.Ingestion, a.Updated = "other", []byte("{}"), at(5)
 	equal(t, got, a)
 	no(t, db.SetTags(ctx, a.ARN(), map[string]string{"k": "v"}, 50))
 	no(t, db.DeleteChannel(ctx, "a"))

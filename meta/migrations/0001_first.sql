@@ -16,6 +16,7 @@ CREATE TABLE stores (
   created INTEGER NOT NULL,
   updated INTEGER NOT NULL,
   delete_after INTEGER,
+  status_before TEXT NOT NULL,
   internal INTEGER NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX stores_name ON stores (account, region, name);
@@ -28,6 +29,7 @@ CREATE TABLE channels (
   name TEXT NOT NULL,
   source TEXT NOT NULL,
   destinations BLOB,
+  ingestion BLOB,
   created INTEGER NOT NULL,
   updated INTEGER NOT NULL
 ) STRICT;
