@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"regexp"
 	"strings"
 	"sync"
@@ -17,6 +18,7 @@ import (
 	"github.com/lochlake/loch/event"
 	"github.com/lochlake/loch/ingest"
 	"github.com/lochlake/loch/meta"
+	"github.com/lochlake/loch/wal"
 )
 
 // putAuditEventsRate is AWS's quota of PutAuditEvents: calls a second of an account in a region.
@@ -28,12 +30,16 @@ type ChannelFinder interface {
 	Store(ctx context.Context, id string) (meta.EventDataStore, error)
 }
 
+// Accepter makes deliveries durable; *ingest.Ingest is one. When it returns without an error the events are kept, whatever happens.
+type Accepter interface {
+	Accept(ctx context.Context, d ingest.Delivery) (*ingest.Ticket, error)
+}
+
 // AuditEvents is what PutAuditEvents works with.
 type AuditEvents struct {
 	Channels ChannelFinder
-	// Accept makes a delivery durable: when it returns nil, the events are kept, whatever happens.
-	Accept func(context.Context, ingest.Delivery) error
-	Rate   float64 // calls a second of an account in a region; 0: AWS's quota of 100
+	Ingest   Accepter
+	Rate     float64 // calls a second of an account in a region; 0: AWS's quota of 100
 }
 
 // HandleAuditEvents brings PutAuditEvents.
@@ -88,11 +94,25 @@ func (h *auditEvents) put(ctx context.Context, c *Call, in *model.PutAuditEvents
 	if len(records) == 0 {
 		return out, nil
 	}
-	if err := h.Accept(ctx, ingest.Delivery{Payload: kept.Encode(), Encoding: ingest.AuditEventsEncoding, Provenance: kept.Channel, Records: records,
-		Read: int64(len(in.AuditEvents)), Scope: c.Scope, Stores: stores}); err != nil {
-		return nil, fmt.Errorf("accepting audit events: %w", err)
+	// What can't be taken now is refused at once, so that senders slow down and nobody's memory fills.
+	_, err = h.Ingest.Accept(ctx, ingest.Delivery{Payload: kept.Encode(), Encoding: ingest.AuditEventsEncoding, Provenance: kept.Channel, Records: records,
+		Read: int64(len(in.AuditEvents)), Scope: c.Scope, Stores: stores, NoWait: true})
+	if err != nil {
+		return nil, refusal(err)
 	}
 	return out, nil
+}
+
+// refusal is the API's error for a delivery that was not accepted.
+func refusal(err error) error {
+	err = fmt.Errorf("accepting audit events: %w", err)
+	switch {
+	case errors.Is(err, ingest.ErrBusy):
+		return &awserr.Error{Code: "ThrottlingException", Status: http.StatusBadRequest, Message: "Events come faster than they can be stored. Try again later.", Err: err}
+	case errors.Is(err, ingest.ErrClosed), errors.Is(err, wal.ErrFailed):
+		return &awserr.Error{Code: "ServiceUnavailable", Status: http.StatusServiceUnavailable, Message: "The server cannot store events now. Try again later.", Err: err}
+	}
+	return err
 }
 
 // decodeAuditEvent checks one event's checksum and content.

@@ -19,6 +19,7 @@ import (
 	"github.com/lochlake/loch/event"
 	"github.com/lochlake/loch/ingest"
 	"github.com/lochlake/loch/meta"
+	"github.com/lochlake/loch/wal"
 )
 
 const (
@@ -60,6 +61,12 @@ func (fakeChannels) Store(_ context.Context, id string) (meta.EventDataStore, er
 	return meta.EventDataStore{ID: id, Status: "ENABLED", Kind: uint8(event.Activity)}, nil
 }
 
+type acceptFunc func(ingest.Delivery) error
+
+func (f acceptFunc) Accept(_ context.Context, d ingest.Delivery) (*ingest.Ticket, error) {
+	return nil, f(d)
+}
+
 func arnOf(channel string) string {
 	return "arn:aws:cloudtrail:eu-west-1:123456789012:channel/" + channel
 }
@@ -72,10 +79,10 @@ func TestPutAuditEvents(t *testing.T) {
 	var got []ingest.Delivery
 	var fails error
 	w := serveTest(t, func(s *Server) {
-		s.HandleAuditEvents(AuditEvents{Channels: fakeChannels{}, Accept: func(_ context.Context, d ingest.Delivery) error {
+		s.HandleAuditEvents(AuditEvents{Channels: fakeChannels{}, Ingest: acceptFunc(func(d ingest.Delivery) error {
 			got = append(got, d)
 			return fails
-		}})
+		})})
 	})
 	put := func(arn string, events ...model.AuditEvent) answer {
 		t.Helper()
@@ -167,14 +174,21 @@ func TestPutAuditEvents(t *testing.T) {
 		t.Errorf("%d deliveries of refused calls", len(got))
 	}
 
-	// What isn't durable isn't answered with success, and a refusal of the log's keeps its name.
-	fails = errors.New("disk full")
-	if a := put(arnOf(goodChannel), audit("x", eventData("a"), "")); a.status != 500 || a.code(t) != "InternalFailure" {
-		t.Errorf("%d %s", a.status, a.body)
-	}
-	fails = awserr.New("ThrottlingException", "the log is full")
-	if a := put(arnOf(goodChannel), audit("x", eventData("a"), "")); a.code(t) != "ThrottlingException" {
-		t.Errorf("%d %s", a.status, a.body)
+	// What isn't durable isn't answered with success.
+	for _, c := range []struct {
+		err    error
+		status int
+		code   string
+	}{
+		{errors.New("a fault"), 500, "InternalFailure"},
+		{fmt.Errorf("%w: full", ingest.ErrBusy), 400, "ThrottlingException"},
+		{wal.ErrFailed, 503, "ServiceUnavailable"},
+		{ingest.ErrClosed, 503, "ServiceUnavailable"},
+	} {
+		fails = c.err
+		if a := put(arnOf(goodChannel), audit("x", eventData("a"), "")); a.status != c.status || a.code(t) != c.code {
+			t.Errorf("%v: %d %s", c.err, a.status, a.body)
+		}
 	}
 }
 

@@ -39,7 +39,8 @@ var (
 )
 
 const (
-	// bodyTime is how long a client may take over the body of a call that is read whole, and answerTime over its answer.
+	// bodyTime is how long a client may take over the body of a call that is read whole, or over each piece of a streamed one, and answerTime over
+	// its answer.
 	bodyTime   = 30 * time.Second
 	answerTime = time.Minute
 	// callTime is how long an operation may take. None that is in order comes near it.
@@ -254,11 +255,23 @@ type checkedBody struct {
 }
 
 func (b *checkedBody) Read(p []byte) (int, error) {
+	if err := b.q.control.SetReadDeadline(time.Now().Add(bodyTime)); err != nil {
+		return 0, err
+	}
 	n, err := b.ReadCloser.Read(p)
+	if err != nil {
+		// As in verify: net/http reads on.
+		if err := b.q.control.SetReadDeadline(time.Time{}); err != nil {
+			return 0, err
+		}
+	}
 	b.sum.Write(p[:n])
 	b.q.bytes += int64(n)
 	if b.q.bytes > b.limit {
 		return 0, tooLarge(b.limit)
+	}
+	if err != nil && err != io.EOF {
+		return n, &awserr.Error{Code: "RequestTimeoutException", Status: http.StatusRequestTimeout, Message: "the body did not come whole in time", Err: err}
 	}
 	if err == io.EOF && subtle.ConstantTimeCompare(b.sum.Sum(nil), b.want) == 0 {
 		return 0, &awserr.Error{Code: "InvalidSignatureException", Status: http.StatusForbidden, Message: "The body is not the one whose hash was signed."}

@@ -53,6 +53,8 @@ func TestDecode(t *testing.T) {
 
 		{"required", "StartImport", new(StartImportRequest), `{"ImportSource":{"S3":{}}}`, "InvalidParameterException: 3 validation errors detected: Value null at 'importSource.s3.s3BucketAccessRoleArn' failed to satisfy constraint: Member must not be null; " +
 			"Value null at 'importSource.s3.s3BucketRegion' failed to satisfy constraint: Member must not be null; Value null at 'importSource.s3.s3LocationUri' failed to satisfy constraint: Member must not be null"},
+		{"a parameter missing", "ListQueries", new(ListQueriesRequest), `{}`, "InvalidParameterException: 1 validation error detected: Value null at 'eventDataStore'"},
+		{"a part of one missing", "CreateEventDataStore", new(CreateEventDataStoreRequest), `{"Name":"abc","AdvancedEventSelectors":[{}]}`, "InvalidEventSelectorsException: 1 validation error detected: Value null at 'advancedEventSelectors.1.member.fieldSelectors'"},
 		{"maximum", "LookupEvents", new(LookupEventsRequest), `{"MaxResults":51}`, "InvalidMaxResultsException: 1 validation error detected: Value '51' at 'maxResults' failed to satisfy constraint: Member must have value less than or equal to 50"},
 		{"minimum", "ListQueries", new(ListQueriesRequest), `{"EventDataStore":"abc","MaxResults":0}`, "InvalidMaxResultsException: 1 validation error detected: Value '0' at 'maxResults' failed to satisfy constraint: Member must have value greater than or equal to 1"},
 		{"length", "CreateEventDataStore", new(CreateEventDataStoreRequest), `{"Name":"` + long + `"}`, "InvalidParameterException: 1 validation error detected: Value '" + long + "' at 'name' failed to satisfy constraint: Member must have length less than or equal to 128"},

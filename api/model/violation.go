@@ -23,7 +23,7 @@ type violations struct {
 func (d *decoder) add(s *shape, text string, null bool, constraint string) {
 	v := &d.violations
 	if v.n++; v.n == 1 {
-		v.code = d.op.code(s)
+		v.code = d.op.code(s, null && len(d.path) == 1)
 	}
 	if v.n > told {
 		return
@@ -89,9 +89,13 @@ var codes = map[string][]string{
 }
 
 // code chooses the exception for a violation of s: the one that AWS documents for that parameter, else InvalidParameterException where the operation
-// documents that, else the service framework's ValidationException.
-func (o *Operation) code(s *shape) string {
-	for _, c := range append(codes[s.name], "InvalidParameterException") {
+// documents that, else the service framework's ValidationException. A parameter that is missing altogether is InvalidParameterException first.
+func (o *Operation) code(s *shape, missing bool) string {
+	const general = "InvalidParameterException"
+	if missing && o.Errors[general] {
+		return general
+	}
+	for _, c := range append(codes[s.name], general) {
 		if o.Errors[c] {
 			return c
 		}
