@@ -10,25 +10,25 @@ import (
 	"github.com/google/uuid"
 	"github.com/lochlake/loch/awserr"
 	"github.com/lochlake/loch/imports"
-	"github.com/lochlake/loch/imports/protocol"
+	streamed "github.com/lochlake/loch/imports/protocol"
 )
 
 // HandleStreams brings the endpoints by which a client streams local files (package protocol), beside the API's imports.
 func (s *Server) HandleStreams(service *imports.Service) {
 	h := &streams{service}
-	s.handleSigned("POST "+protocol.Path, protocol.MaxJSON, h.start)
-	s.handleSigned("GET "+protocol.Path+"/{id}", 0, h.state)
-	s.handleSigned("GET "+protocol.Path+"/{id}/failures", 0, h.failures)
-	s.handleSigned("POST "+protocol.Path+"/{id}/known", protocol.MaxJSON, h.known)
-	s.handleSigned("POST "+protocol.Path+"/{id}/objects", protocol.MaxBody, h.objects)
-	s.handleSigned("POST "+protocol.Path+"/{id}/finish", protocol.MaxJSON, h.finish)
+	s.handleSigned("POST "+streamed.Path, streamed.MaxJSON, h.start)
+	s.handleSigned("GET "+streamed.Path+"/{id}", 0, h.state)
+	s.handleSigned("GET "+streamed.Path+"/{id}/failures", 0, h.failures)
+	s.handleSigned("POST "+streamed.Path+"/{id}/known", streamed.MaxJSON, h.known)
+	s.handleSigned("POST "+streamed.Path+"/{id}/objects", streamed.MaxBody, h.objects)
+	s.handleSigned("POST "+streamed.Path+"/{id}/finish", streamed.MaxJSON, h.finish)
 }
 
 type streams struct{ imports *imports.Service }
 
 func (h *streams) start(ctx context.Context, c *Call, w http.ResponseWriter, r *http.Request) error {
-	var in protocol.StartRequest
-	if err := decodeJSON(r, protocol.MaxJSON, &in); err != nil {
+	var in streamed.StartRequest
+	if err := decodeJSON(r, streamed.MaxJSON, &in); err != nil {
 		return err
 	}
 	out, err := h.imports.StartSession(ctx, c.Scope, in)
@@ -80,13 +80,13 @@ func (h *streams) failures(ctx context.Context, c *Call, w http.ResponseWriter, 
 	if err != nil || after < 0 {
 		return awserr.New("InvalidParameterException", "The parameter after must be a sequence number.")
 	}
-	list, err := h.imports.Failures(ctx, c.Scope, id, after, protocol.PageSize)
+	list, err := h.imports.Failures(ctx, c.Scope, id, after, streamed.PageSize)
 	if err != nil {
 		return err
 	}
-	out := protocol.FailuresResponse{Failures: []protocol.Failure{}}
+	out := streamed.FailuresResponse{Failures: []streamed.Failure{}}
 	for _, f := range list {
-		out.Failures = append(out.Failures, protocol.Failure{Seq: f.Seq, Location: f.Location, Offset: f.Offset, Type: f.Type, Message: f.Message})
+		out.Failures = append(out.Failures, streamed.Failure{Seq: f.Seq, Location: f.Location, Offset: f.Offset, Type: f.Type, Message: f.Message})
 	}
 	return writeJSON(w, out)
 }
@@ -96,15 +96,15 @@ func (h *streams) known(ctx context.Context, c *Call, w http.ResponseWriter, r *
 	if err != nil {
 		return err
 	}
-	var in protocol.KnownRequest
-	if err := decodeJSON(r, protocol.MaxJSON, &in); err != nil {
+	var in streamed.KnownRequest
+	if err := decodeJSON(r, streamed.MaxJSON, &in); err != nil {
 		return err
 	}
 	known, err := h.imports.Known(ctx, c.Scope, id, in.Hashes)
 	if err != nil {
 		return err
 	}
-	return writeJSON(w, protocol.KnownResponse{Known: known})
+	return writeJSON(w, streamed.KnownResponse{Known: known})
 }
 
 // objects reads the whole body before anything of it is used: only then is it known to be the one that was signed.
@@ -128,7 +128,7 @@ func (h *streams) objects(ctx context.Context, c *Call, w http.ResponseWriter, r
 	if err := noBody(r); err != nil { // the end of the body brings its verdict
 		return err
 	}
-	out, err := h.imports.Objects(ctx, c.Scope, id, r.Header.Get(protocol.RequestHeader), body)
+	out, err := h.imports.Objects(ctx, c.Scope, id, r.Header.Get(streamed.RequestHeader), body)
 	if err != nil {
 		return err
 	}
@@ -140,8 +140,8 @@ func (h *streams) finish(ctx context.Context, c *Call, w http.ResponseWriter, r 
 	if err != nil {
 		return err
 	}
-	var in protocol.FinishRequest
-	if err := decodeJSON(r, protocol.MaxJSON, &in); err != nil {
+	var in streamed.FinishRequest
+	if err := decodeJSON(r, streamed.MaxJSON, &in); err != nil {
 		return err
 	}
 	out, err := h.imports.Finish(ctx, c.Scope, id, in)
