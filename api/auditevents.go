@@ -39,7 +39,9 @@ type Accepter interface {
 type AuditEvents struct {
 	Channels ChannelFinder
 	Ingest   Accepter
-	Rate     float64 // calls a second of an account in a region; 0: AWS's quota of 100
+	// Attempted notes what became of a channel's latest events, for its IngestionStatus: an eventID, and an error's code, "" of a success.
+	Attempted func(channelID, eventID, code string)
+	Rate      float64 // calls a second of an account in a region; 0: AWS's quota of 100
 }
 
 // HandleAuditEvents brings PutAuditEvents.
@@ -62,7 +64,7 @@ func (h *auditEvents) put(ctx context.Context, c *Call, in *model.PutAuditEvents
 	if err := h.limits.take(c.Scope, c.Time); err != nil {
 		return nil, err
 	}
-	stores, err := h.channel(ctx, c, *in.ChannelArn)
+	channel, stores, err := h.channel(ctx, c, *in.ChannelArn)
 	if err != nil {
 		return nil, err
 	}
@@ -83,6 +85,7 @@ func (h *auditEvents) put(ctx context.Context, c *Call, in *model.PutAuditEvents
 		data := []byte(*e.EventData)
 		r, err := decodeAuditEvent(decoder, data, &e, &kept)
 		if err != nil {
+			h.Attempted(channel, event.ActivityID(kept.Channel, *e.Id), err.Code)
 			out.Failed = append(out.Failed, model.ResultErrorEntry{Id: e.Id, ErrorCode: &err.Code, ErrorMessage: &err.Message})
 			continue
 		}
@@ -97,14 +100,18 @@ func (h *auditEvents) put(ctx context.Context, c *Call, in *model.PutAuditEvents
 	// What can't be taken now is refused at once, so that senders slow down and nobody's memory fills.
 	_, err = h.Ingest.Accept(ctx, ingest.Delivery{Payload: kept.Encode(), Encoding: ingest.AuditEventsEncoding, Provenance: kept.Channel, Records: records,
 		Read: int64(len(in.AuditEvents)), Scope: c.Scope, Stores: stores, NoWait: true})
+	last := records[len(records)-1].ID
 	if err != nil {
-		return nil, refusal(err)
+		refused := refusal(err)
+		h.Attempted(channel, last, refused.Code)
+		return nil, refused
 	}
+	h.Attempted(channel, last, "")
 	return out, nil
 }
 
 // refusal is the API's error for a delivery that was not accepted.
-func refusal(err error) error {
+func refusal(err error) *awserr.Error {
 	err = fmt.Errorf("accepting audit events: %w", err)
 	switch {
 	case errors.Is(err, ingest.ErrBusy):
@@ -112,7 +119,7 @@ func refusal(err error) error {
 	case errors.Is(err, ingest.ErrClosed), errors.Is(err, wal.ErrFailed):
 		return &awserr.Error{Code: "ServiceUnavailable", Status: http.StatusServiceUnavailable, Message: "The server cannot store events now. Try again later.", Err: err}
 	}
-	return err
+	return awserr.From(err)
 }
 
 // decodeAuditEvent checks one event's checksum and content.
@@ -136,31 +143,30 @@ func decodeAuditEvent(d *event.Decoder, data []byte, e *model.AuditEvent, a *ing
 
 var channelARN = regexp.MustCompile(`\Aarn:aws[a-z-]*:cloudtrail:([a-z0-9-]+):([0-9]{12}):channel/([0-9a-f-]{36})\z`)
 
-// channel finds the stores that the channel leads to and that can take its events.
-func (h *auditEvents) channel(ctx context.Context, c *Call, arn string) ([]string, error) {
+// channel gives the channel's id, and the stores that it leads to and that can take its events.
+func (h *auditEvents) channel(ctx context.Context, c *Call, arn string) (id string, stores []string, err error) {
 	parts := channelARN.FindStringSubmatch(arn)
 	if parts == nil {
-		return nil, awserr.New("InvalidChannelARN", "The specified channel ARN is not a valid channel ARN: %.256s", arn)
+		return "", nil, awserr.New("InvalidChannelARN", "The specified channel ARN is not a valid channel ARN: %.256s", arn)
 	}
 	// Told of every ARN of another account, so that it doesn't tell which exist.
 	if parts[2] != c.Scope.Account {
-		return nil, awserr.New("ChannelInsufficientPermission", "The caller's account ID must be the same as the channel owner's account ID.")
+		return "", nil, awserr.New("ChannelInsufficientPermission", "The caller's account ID must be the same as the channel owner's account ID.")
 	}
 	notFound := awserr.New("ChannelNotFound", "The channel could not be found: %s", arn)
 	if parts[1] != c.Scope.Region {
-		return nil, notFound
+		return "", nil, notFound
 	}
 	ch, err := h.Channels.Channel(ctx, parts[3])
 	if errors.Is(err, meta.ErrNotFound) || err == nil && ch.Scope != c.Scope {
-		return nil, notFound
+		return "", nil, notFound
 	} else if err != nil {
-		return nil, err
+		return "", nil, err
 	}
 	var destinations []model.Destination
 	if err := json.Unmarshal(ch.Destinations, &destinations); err != nil {
-		return nil, fmt.Errorf("channel %s: destinations: %w", ch.ID, err)
+		return "", nil, fmt.Errorf("channel %s: destinations: %w", ch.ID, err)
 	}
-	var stores []string
 	foreign := false
 	for _, d := range destinations {
 		id := (*d.Location)[strings.LastIndexByte(*d.Location, '/')+1:]
@@ -168,7 +174,7 @@ func (h *auditEvents) channel(ctx context.Context, c *Call, arn string) ([]strin
 		switch {
 		case errors.Is(err, meta.ErrNotFound) || err == nil && store.Status == "PENDING_DELETION":
 		case err != nil:
-			return nil, err
+			return "", nil, err
 		case event.Kind(store.Kind) != event.Activity:
 			foreign = true
 		default:
@@ -177,10 +183,10 @@ func (h *auditEvents) channel(ctx context.Context, c *Call, arn string) ([]strin
 	}
 	switch {
 	case len(stores) > 0:
-		return stores, nil
+		return ch.ID, stores, nil
 	case foreign:
-		return nil, awserr.New("ChannelUnsupportedSchema", "The schema type of the event is not supported: the channel leads to no event data store for events from outside AWS.")
+		return "", nil, awserr.New("ChannelUnsupportedSchema", "The schema type of the event is not supported: the channel leads to no event data store for events from outside AWS.")
 	}
 	// Answering success would lose the events.
-	return nil, awserr.New("UnsupportedOperationException", "The channel leads to no event data store that takes events: each was deleted or is about to be.")
+	return "", nil, awserr.New("UnsupportedOperationException", "The channel leads to no event data store that takes events: each was deleted or is about to be.")
 }

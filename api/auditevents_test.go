@@ -78,11 +78,17 @@ func eventData(name string) string {
 func TestPutAuditEvents(t *testing.T) {
 	var got []ingest.Delivery
 	var fails error
+	attempts := map[string]string{} // by eventID: the error's code
 	w := serveTest(t, func(s *Server) {
 		s.HandleAuditEvents(AuditEvents{Channels: fakeChannels{}, Ingest: acceptFunc(func(d ingest.Delivery) error {
 			got = append(got, d)
 			return fails
-		})})
+		}), Attempted: func(channel, id, code string) {
+			if channel != goodChannel {
+				t.Errorf("an attempt over channel %s", channel)
+			}
+			attempts[id] = code
+		}})
 	})
 	put := func(arn string, events ...model.AuditEvent) answer {
 		t.Helper()
@@ -125,6 +131,9 @@ func TestPutAuditEvents(t *testing.T) {
 	}
 	if want := map[string]string{"two": "InvalidChecksum", "three": "InvalidData", "four": "FieldNotFound", "five": "FieldTooLong", "six": "InvalidRecipient", "seven": "InvalidEventSource"}; !reflect.DeepEqual(failed, want) {
 		t.Errorf("%v, want %v", failed, want)
+	}
+	if want := "InvalidChecksum"; len(attempts) != 7 || attempts[event.ActivityID(arnOf(goodChannel), "two")] != want || attempts[event.ActivityID(arnOf(goodChannel), "eight")] != "" {
+		t.Errorf("attempts noted: %v", attempts)
 	}
 	if len(got) != 1 {
 		t.Fatalf("%d deliveries", len(got))
@@ -188,6 +197,9 @@ func TestPutAuditEvents(t *testing.T) {
 		fails = c.err
 		if a := put(arnOf(goodChannel), audit("x", eventData("a"), "")); a.status != c.status || a.code(t) != c.code {
 			t.Errorf("%v: %d %s", c.err, a.status, a.body)
+		}
+		if got := attempts[event.ActivityID(arnOf(goodChannel), "x")]; got != c.code {
+			t.Errorf("%v: the attempt is noted as %q", c.err, got)
 		}
 	}
 }
