@@ -75,7 +75,7 @@ func newSource(r *Relation) (*source, error) {
 				return nil, fmt.Errorf("relation %s: column %s cannot be computed", r.Name, c.Name)
 			}
 			need["eventjson"] = true
-		case since(c) > 1 && r.stale(since(c)):
+		case r.derives(c):
 			need[c.Name], need["_decoder"], need[s.text] = true, true, true
 		default:
 			need[c.Name] = true
@@ -92,14 +92,19 @@ func newSource(r *Relation) (*source, error) {
 	return s, nil
 }
 
-// stale tells whether some file may hold rows of a decoder older than version.
-func (r *Relation) stale(version int) bool {
+// derives tells whether a column must be answered from the events' text for some rows: a part of it is newer than a file's decoder, and the text has it. The
+// text of an event from outside AWS is what its sender supplied, which is eventdata.
+func (r *Relation) derives(c *event.Column) bool {
+	version := since(c)
+	if c.Computed || version <= 1 || c.JSON == "" || r.Schema.Kind == event.Activity && c.Name != "eventdata" {
+		return false
+	}
 	return slices.ContainsFunc(r.Files, func(f File) bool { return f.Decoder < version })
 }
 
 // derives tells whether some column is answered from the events' text.
 func (s *source) derives() bool {
-	return slices.ContainsFunc(s.columns, func(c *event.Column) bool { return !c.Computed && since(c) > 1 && s.rel.stale(since(c)) })
+	return slices.ContainsFunc(s.columns, s.rel.derives)
 }
 
 // list is the relation's columns as a SELECT's list over a scan of the stored ones.
@@ -110,8 +115,8 @@ func (s *source) list() string {
 		switch {
 		case c.Computed:
 			out = append(out, "to_base64(unhex(sha256(eventjson))) AS "+name)
-		case since(c) > 1 && s.rel.stale(since(c)):
-			out = append(out, fmt.Sprintf("CASE WHEN _decoder < %d THEN %s ELSE %s END AS %s", since(c), derived(c, ident(s.text)), name, name))
+		case s.rel.derives(c):
+			out = append(out, fmt.Sprintf("CASE WHEN _decoder < %d THEN %s ELSE %s END AS %s", since(c), s.derived(c), name, name))
 		default:
 			out = append(out, name)
 		}
@@ -196,8 +201,11 @@ func (s *source) nothing() string {
 }
 
 // derived answers a column from the event's text, for rows whose decoder did not know the column: what the decoder of today would have put there.
-func derived(c *event.Column, text string) string {
-	return fromJSON(c, "json_extract("+text+", "+member(c)+")", 0)
+func (s *source) derived(c *event.Column) string {
+	if s.rel.Schema.Kind == event.Activity {
+		return fromJSON(c, ident(s.text)+"::JSON", 0)
+	}
+	return fromJSON(c, "json_extract("+ident(s.text)+", "+member(c)+")", 0)
 }
 
 // member is the path of a member, as a literal.
@@ -207,7 +215,7 @@ func member(c *event.Column) string {
 
 // fromJSON makes a value of the column's type of the JSON value j. depth tells nested lambdas' names apart.
 func fromJSON(c *event.Column, j string, depth int) string {
-	word := "(" + j + " ->> '$')"
+	word := "((" + j + ") ->> '$')"
 	switch c.Type {
 	case event.Boolean:
 		return "CASE " + word + " WHEN 'true' THEN true WHEN 'false' THEN false END"
