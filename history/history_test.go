@@ -29,7 +29,7 @@ func TestMain(m *testing.M) {
 
 // rig is a lake with one store of event history, and a service over it.
 type rig struct {
-	t    *testing.T
+	t    testing.TB
 	lake *lake.Lake
 	svc  *Service
 	seq  int64
@@ -39,7 +39,7 @@ const store = "00000000-0000-5000-8000-000000000001"
 
 var now = time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
 
-func newRig(t *testing.T) *rig {
+func newRig(t testing.TB) *rig {
 	dir := t.TempDir()
 	db, err := meta.OpenSQLite(t.Context(), filepath.Join(dir, "meta.db"))
 	if err != nil {

@@ -108,10 +108,13 @@ func statement(q Query, lo, hi int64, limit int) string {
 	if p := q.After; p != nil {
 		where += fmt.Sprintf(" AND (eventtime, _writer, _epoch, _sequence, _position) < (make_timestamp(%d), %s, %d, %d, %d)", p.Time, literal(p.Writer), p.Epoch, p.Sequence, p.Place)
 	}
-	return "SELECT epoch_us(eventtime), _writer, _epoch, _sequence, _position::BIGINT, eventid, eventname, eventsource, readonly::VARCHAR, useridentity.accesskeyid, " +
-		username + ", to_json(" + resources + ")::VARCHAR, eventjson FROM (SELECT * FROM " + relation + " WHERE " + where +
-		" ORDER BY eventtime DESC, _writer DESC, _epoch DESC, _sequence DESC, _position DESC LIMIT " + strconv.Itoa(limit) + ")" +
-		" ORDER BY eventtime DESC, _writer DESC, _epoch DESC, _sequence DESC, _position DESC"
+	const key = "eventtime, _writer, _epoch, _sequence, _position"
+	const newest = " ORDER BY eventtime DESC, _writer DESC, _epoch DESC, _sequence DESC, _position DESC"
+	// The page is found by the few columns that tell it; the others, the text above all, are then read for its rows only: the join hands the scan the
+	// times that it wants.
+	return "WITH page AS MATERIALIZED (SELECT " + key + " FROM " + relation + " WHERE " + where + newest + " LIMIT " + strconv.Itoa(limit) + ")" +
+		" SELECT epoch_us(eventtime), _writer, _epoch, _sequence, _position::BIGINT, eventid, eventname, eventsource, readonly::VARCHAR, useridentity.accesskeyid, " +
+		username + ", to_json(" + resources + ")::VARCHAR, eventjson FROM " + relation + " JOIN page USING (" + key + ")" + newest
 }
 
 // literal is a text as a literal of DuckDB's SQL. Quotes are doubled, and nothing else means anything between them; a NUL would end the statement in C, so
