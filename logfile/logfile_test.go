@@ -201,7 +201,7 @@ func TestBad(t *testing.T) {
 		{"a bracket missing", records(a, `{"eventVersion":"1","x":{"y":1,"z":[1]`, b, c), "a b c", []string{fmt.Sprintf("%d MalformedJSON", second)}},
 		{"no quote of the sort that begins a string", records(a, `{eventVersion":"1"}`, b, c), "a b c", []string{fmt.Sprintf("%d MalformedJSON", second)}},
 		{"a comma missing", `[` + a + b + `,` + c + `]`, "a b c", []string{fmt.Sprintf("%d MalformedJSON: expected ','", 1+len(a))}},
-		{"a comma too many", `[` + a + `,,` + b + `]`, "a b", []string{fmt.Sprintf("%d MalformedJSON: expected a value", 2+len(a))}},
+		{"a comma too many", `[` + a + `,,` + b + `]`, "a b", []string{fmt.Sprintf("%d MalformedJSON: expected a record", 2+len(a))}},
 		{"words between records", `[` + a + `,oops,` + b + ` oops , ` + c + `]`, "a b c",
 			[]string{fmt.Sprintf("%d MalformedJSON", 2+len(a)), fmt.Sprintf("%d MalformedJSON: expected ',' or ']'", 8+len(a)+len(b))}},
 		{"a bracket too many", `[` + a + `},` + b + `]`, "a b", []string{fmt.Sprintf("%d MalformedJSON", 1+len(a))}},

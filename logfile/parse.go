@@ -75,10 +75,15 @@ func (r *Reader) step() progress {
 	case atTop:
 		return r.top(c)
 	case inList:
-		if c == ']' {
+		switch c {
+		case ']':
 			return r.endList()
+		case ',':
+			r.malformed("expected a record")
+			r.advance(1, inList)
+		default:
+			return r.record(afterItem)
 		}
-		return r.record(afterItem)
 	case afterItem:
 		switch c {
 		case ',':
