@@ -3,6 +3,7 @@ package client
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -57,25 +58,19 @@ func New(ctx context.Context, o Options) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	u, err := url.Parse(o.Endpoint)
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return nil, fmt.Errorf("endpoint %q is no URL such as http://127.0.0.1:4510", o.Endpoint)
-	}
-	region := cmpOr(o.Region, cfg.Region, "us-east-1")
-	c := &Client{Endpoint: strings.TrimSuffix(o.Endpoint, "/"), Region: region, Credentials: cfg.Credentials, HTTP: &http.Client{Transport: transport()}, signer: v4.NewSigner()}
-	if _, err := c.Credentials.Retrieve(ctx); err != nil {
+	if _, err := cfg.Credentials.Retrieve(ctx); err != nil {
 		return nil, fmt.Errorf("no AWS credentials to sign with: set AWS_SHARED_CREDENTIALS_FILE to the file `credentials` in the server's data folder, or name a profile (%w)", err)
 	}
-	return c, nil
+	return WithCredentials(o.Endpoint, cmp.Or(o.Region, cfg.Region, "us-east-1"), cfg.Credentials)
 }
 
-func cmpOr(s ...string) string {
-	for _, v := range s {
-		if v != "" {
-			return v
-		}
+// WithCredentials makes a client that signs with those credentials for a region.
+func WithCredentials(endpoint, region string, creds aws.CredentialsProvider) (*Client, error) {
+	u, err := url.Parse(endpoint)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return nil, fmt.Errorf("endpoint %q is no URL such as http://127.0.0.1:4510", endpoint)
 	}
-	return ""
+	return &Client{Endpoint: strings.TrimSuffix(endpoint, "/"), Region: region, Credentials: creds, HTTP: &http.Client{Transport: transport()}, signer: v4.NewSigner()}, nil
 }
 
 func transport() *http.Transport {
@@ -185,7 +180,7 @@ func readError(resp *http.Response) error {
 	}
 	e := &Error{Status: resp.StatusCode, Code: resp.Header.Get("X-Amzn-ErrorType")}
 	if json.Unmarshal(b, &said) == nil {
-		e.Code, e.Message = cmpOr(said.Type, e.Code), cmpOr(said.Message, said.Upper)
+		e.Code, e.Message = cmp.Or(said.Type, e.Code), cmp.Or(said.Message, said.Upper)
 	}
 	if i := strings.LastIndexByte(e.Code, '#'); i >= 0 {
 		e.Code = e.Code[i+1:]

@@ -1,0 +1,92 @@
+// Command loch is the audit lake: the server, and the commands that fill it, ask it and show it.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+	"github.com/lochlake/loch/engine"
+)
+
+// Exit codes: 0 done, 1 failed, 2 the command line was wrong, 3 done in part (an import with bad records), 130 interrupted.
+const (
+	exitFailed      = 1
+	exitUsage       = 2
+	exitPartly      = 3
+	exitInterrupted = 130
+)
+
+type cli struct {
+	Serve    serveCmd    `cmd:"" help:"Run the server: the API, the lake and the embedded query engine."`
+	Import   importCmd   `cmd:"" help:"Bring log files into a running server: files, folders and s3://bucket/prefix."`
+	Query    queryCmd    `cmd:"" help:"Ask in SQL: a running server, or a folder of logs with --logs."`
+	Demo     demoCmd     `cmd:"" help:"See what Loch does: a server, a month of an invented organisation's events, and telling queries."`
+	Generate generateCmd `cmd:"" help:"Write generated log files, laid out as a trail lays them out."`
+	Version  versionCmd  `cmd:"" help:"Print the version."`
+}
+
+// errPartly marks an end that is neither success nor failure.
+var errPartly = errors.New("done in part")
+
+func main() {
+	if len(os.Args) > 1 && os.Args[1] == engine.WorkerArgument {
+		engine.WorkerMain()
+	}
+	os.Exit(run(os.Args[1:]))
+}
+
+func run(args []string) int {
+	var c cli
+	parser, err := kong.New(&c, kong.Name("loch"), kong.UsageOnError(), kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}),
+		kong.Description("The audit lake you can lock: AWS CloudTrail Lake's API over open Iceberg tables, in one binary."))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "loch:", err)
+		return exitFailed
+	}
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	kctx, err := parser.Parse(args)
+	if err != nil {
+		parser.FatalIfErrorf(err)
+		return exitUsage
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	kctx.BindTo(ctx, (*context.Context)(nil))
+	switch err := kctx.Run(); {
+	case err == nil:
+		return 0
+	case errors.Is(err, errPartly):
+		return exitPartly
+	case ctx.Err() != nil && errors.Is(err, context.Canceled):
+		fmt.Fprintln(os.Stderr, "loch: interrupted")
+		return exitInterrupted
+	default:
+		fmt.Fprintln(os.Stderr, "loch:", err)
+		return exitFailed
+	}
+}
+
+type versionCmd struct{}
+
+// version is set by release builds; others tell what the module knows.
+var version string
+
+func (versionCmd) Run() error {
+	v := version
+	if info, ok := debug.ReadBuildInfo(); v == "" && ok {
+		v = info.Main.Version
+	}
+	if v == "" {
+		v = "(devel)"
+	}
+	_, err := fmt.Println("loch", v)
+	return err
+}

@@ -1,0 +1,88 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/lochlake/loch/server"
+)
+
+type serveCmd struct {
+	Data   string `help:"Folder of everything the server keeps; made where it is missing." required:"" placeholder:"DIR" type:"path"`
+	Listen string `help:"Address to listen on; port 0 picks a free one." default:"127.0.0.1:4510" placeholder:"ADDR"`
+	KeyDir string `help:"Folder of the secrets (root key, token key). Default: the data folder." placeholder:"DIR" type:"path"`
+	serverFlags
+	LogLevel  string `help:"debug, info, warn or error." enum:"debug,info,warn,error" default:"info"`
+	LogFormat string `help:"text or json, on standard error." enum:"text,json" default:"text"`
+}
+
+// serverFlags are the settings that the demonstration takes as well.
+type serverFlags struct {
+	Account string `help:"The 12-digit account of the root key." default:"111122223333" placeholder:"ID"`
+	Region  string `help:"The region that the root key's clients sign for unless told otherwise." default:"us-east-1" placeholder:"NAME"`
+
+	StoreURL string  `help:"Where the tables lie: s3://bucket/prefix. Default: the data folder." env:"LOCH_STORE_URL" placeholder:"URL"`
+	S3       s3Flags `embed:"" prefix:"s3-" envprefix:"LOCH_S3_" group:"S3 of --store-url and of imports"`
+	ImportS3 s3Flags `embed:"" prefix:"import-s3-" envprefix:"LOCH_IMPORT_S3_" group:"S3 of imports, where it is another"`
+
+	CommitInterval time.Duration `help:"How long accepted events may wait for company before they are committed to their table." default:"2s"`
+	MaxStores      int           `help:"Event data stores an account may have in a region." default:"10"`
+	CacheSize      bytesFlag     `help:"Local cache of remote objects, with --store-url." default:"10GB"`
+	QueryMemory    bytesFlag     `help:"Memory of one query." default:"2GB"`
+	QueryThreads   int           `help:"Threads of one query. Default: all cores." placeholder:"N"`
+	QueryTemp      bytesFlag     `help:"Temporary files of one query." default:"20GB"`
+	QueryTime      time.Duration `help:"Time of one query." default:"1h"`
+	QuerySlots     int           `help:"Queries that run at once; others of the ten an account may have wait. Default: one for each core." placeholder:"N"`
+}
+
+type s3Flags struct {
+	Endpoint  string `help:"URL of a compatible store. Default: AWS's." env:"ENDPOINT" placeholder:"URL"`
+	Region    string `help:"Region." env:"REGION" placeholder:"NAME"`
+	PathStyle bool   `help:"Bucket in the path, as most compatible stores want." env:"PATH_STYLE"`
+	AccessKey string `help:"Access key. Default: the AWS environment's, profile's or instance's." env:"ACCESS_KEY" placeholder:"ID"`
+	SecretKey string `help:"Secret key; better given by the environment." env:"SECRET_KEY" placeholder:"SECRET"`
+}
+
+func (f s3Flags) config() server.S3 {
+	return server.S3{Endpoint: f.Endpoint, Region: f.Region, PathStyle: f.PathStyle, AccessKey: f.AccessKey, SecretKey: f.SecretKey}
+}
+
+func (f *serverFlags) config() server.Config {
+	return server.Config{Account: f.Account, Region: f.Region, StoreURL: f.StoreURL, StoreS3: f.S3.config(), ImportS3: f.ImportS3.config(),
+		CommitInterval: f.CommitInterval, MaxStores: f.MaxStores, CacheBytes: int64(f.CacheSize), QueryMemory: int64(f.QueryMemory), QueryThreads: f.QueryThreads,
+		QueryTemp: int64(f.QueryTemp), QueryTime: f.QueryTime, QuerySlots: f.QuerySlots}
+}
+
+func (s *serveCmd) Run(ctx context.Context) error {
+	cfg := s.config()
+	cfg.Dir, cfg.Listen, cfg.KeyDir = s.Data, s.Listen, s.KeyDir
+	cfg.Log = logger(s.LogLevel, s.LogFormat)
+	srv, err := server.Open(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("listening on %s\n", srv.URL())
+	if srv.NewKey() {
+		fmt.Fprintf(os.Stderr, "A root key for account %s was made. To use it:\n  export AWS_SHARED_CREDENTIALS_FILE=%s\n  aws --endpoint-url %s cloudtrail list-event-data-stores\n", s.Account, srv.CredentialsFile(), srv.URL())
+	}
+	select {
+	case <-ctx.Done():
+	case <-srv.Failed():
+	}
+	return srv.Close(context.WithoutCancel(ctx))
+}
+
+func logger(level, format string) *slog.Logger {
+	var l slog.Level
+	if err := l.UnmarshalText([]byte(level)); err != nil {
+		l = slog.LevelInfo
+	}
+	opt := &slog.HandlerOptions{Level: l}
+	if format == "json" {
+		return slog.New(slog.NewJSONHandler(os.Stderr, opt))
+	}
+	return slog.New(slog.NewTextHandler(os.Stderr, opt))
+}

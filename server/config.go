@@ -1,0 +1,49 @@
+// Package server opens the rooms in order, wires them to each other and to the API, and closes them in reverse.
+package server
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/lochlake/loch/objstore"
+)
+
+// Config is what a server is started with. Zero values are the defaults named.
+type Config struct {
+	Dir     string // of everything the server keeps; made where it is missing
+	Listen  string // host:port; port 0 picks a free one; "" is 127.0.0.1:4510
+	KeyDir  string // of the secrets; "" is Dir
+	Account string // 12 digits, of the root key; "" is the one that an existing key has
+	Region  string // that clients of the root key sign for unless told otherwise; "" is us-east-1
+
+	StoreURL string // where the tables lie: s3://bucket/prefix, or "" for Dir/lake
+	StoreS3  S3     // how StoreURL is reached
+	ImportS3 S3     // how the sources of imports are reached; where it is empty, as StoreS3
+
+	CommitInterval time.Duration // how long accepted events may wait before they are committed; 2 s
+	MaxStores      int           // event data stores of an account in a region; 10
+	CacheBytes     int64         // local cache of remote objects; 10 GB
+	QueryMemory    int64         // of one query, bytes; 2 GB
+	QueryThreads   int           // of one query; all cores
+	QueryTemp      int64         // temporary files of one query, bytes; 20 GB
+	QueryTime      time.Duration // of one query; 1 h
+	QuerySlots     int           // queries that run at once; one for each core
+
+	Log *slog.Logger // nil: nothing is logged
+}
+
+// S3 is how an S3-compatible store is reached.
+type S3 struct {
+	Endpoint, Region     string
+	PathStyle            bool
+	AccessKey, SecretKey string // both "": the AWS environment's, profile's or instance's
+}
+
+func (s S3) config() objstore.S3Config {
+	c := objstore.S3Config{Endpoint: s.Endpoint, Region: s.Region, PathStyle: s.PathStyle}
+	if s.AccessKey != "" {
+		c.Credentials = credentials.NewStaticCredentialsProvider(s.AccessKey, s.SecretKey, "")
+	}
+	return c
+}

@@ -1,0 +1,57 @@
+package server
+
+import (
+	"context"
+	"path/filepath"
+
+	"github.com/lochlake/loch/api"
+	"github.com/lochlake/loch/engine"
+	"github.com/lochlake/loch/history"
+	"github.com/lochlake/loch/imports"
+	"github.com/lochlake/loch/ingest"
+	"github.com/lochlake/loch/query"
+	"github.com/lochlake/loch/registry"
+)
+
+// openIngest opens what takes events in: the registry, which says where they go, the log, and imports, which go on where they stood.
+func (s *Server) openIngest(ctx context.Context) (err error) {
+	cfg := s.cfg
+	s.registry, err = registry.New(ctx, registry.Config{DB: s.db, Lake: s.lake, ManagementAccount: s.key.Account, Quotas: registry.Quotas{Stores: cfg.MaxStores}, Log: s.log})
+	if err != nil {
+		return err
+	}
+	s.opened("registry", s.registry.Close)
+	s.ingest, err = ingest.Open(ctx, ingest.Config{Dir: cfg.Dir, Stores: s.registry, Tables: s.lake, Meta: s.db, Logger: s.log, Registerer: s.metrics, ChunkDelay: cfg.CommitInterval})
+	if err != nil {
+		return err
+	}
+	s.opened("ingest", s.ingest.Close)
+	s.imports = imports.New(imports.Config{DB: s.db, S3: cfg.ImportS3.config(), Log: s.log, Metrics: s.metrics,
+		Accept: func(ctx context.Context, d ingest.Delivery) (imports.Ticket, error) { return s.ingest.Accept(ctx, d) }})
+	s.opened("imports", func(context.Context) error { s.imports.Close(); return nil })
+	return s.imports.Resume(ctx)
+}
+
+// openQueries opens the life of queries.
+func (s *Server) openQueries(ctx context.Context, eng engine.Engine) (err error) {
+	cfg := s.cfg
+	s.queries, err = query.Open(ctx, query.Config{DB: s.db, Planner: s.lake, Engine: eng, Dir: filepath.Join(cfg.Dir, "results"), Running: cfg.QuerySlots,
+		Limits: engine.Limits{Memory: cfg.QueryMemory, Threads: cfg.QueryThreads, Temp: cfg.QueryTemp, Time: cfg.QueryTime}, Log: s.log, Registry: s.metrics})
+	if err != nil {
+		return err
+	}
+	s.opened("queries", plain(s.queries))
+	return nil
+}
+
+// handle brings every family of operations to the front.
+func (s *Server) handle(front *api.Server, eng engine.Engine) {
+	front.HandleEventDataStores(s.registry)
+	front.HandleChannels(s.registry)
+	front.HandleTags(s.registry)
+	front.HandleAuditEvents(api.AuditEvents{Channels: s.db, Ingest: s.ingest, Attempted: s.registry.Attempted})
+	front.HandleImports(s.imports)
+	front.HandleStreams(s.imports)
+	front.HandleQueries(s.queries)
+	front.HandleHistory(history.New(history.Config{Lake: s.lake, Engine: eng, StoreID: registry.HistoryID}), 0)
+}

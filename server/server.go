@@ -1,0 +1,311 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/lochlake/loch/access"
+	"github.com/lochlake/loch/api"
+	"github.com/lochlake/loch/client"
+	"github.com/lochlake/loch/disk"
+	"github.com/lochlake/loch/engine"
+	"github.com/lochlake/loch/history"
+	"github.com/lochlake/loch/imports"
+	"github.com/lochlake/loch/ingest"
+	"github.com/lochlake/loch/lake"
+	"github.com/lochlake/loch/meta"
+	"github.com/lochlake/loch/objstore"
+	"github.com/lochlake/loch/query"
+	"github.com/lochlake/loch/registry"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// Server is a running Loch.
+type Server struct {
+	cfg      Config
+	key      access.Key
+	newKey   bool
+	log      *slog.Logger
+	metrics  *prometheus.Registry
+	db       meta.DB
+	lake     *lake.Lake
+	registry *registry.Registry
+	ingest   *ingest.Ingest
+	imports  *imports.Service
+	queries  *query.Service
+	http     *http.Server
+	listener net.Listener
+
+	closers []closer // in the order of opening
+	wg      sync.WaitGroup
+	stop    context.CancelFunc // of the goroutines in wg
+	failed  chan struct{}      // closed when serving ended by itself
+	once    sync.Once
+	err     error // why
+}
+
+type closer struct {
+	name  string
+	close func(context.Context) error
+}
+
+// drainTime bounds how long Close waits for calls in hand.
+const drainTime = 30 * time.Second
+
+// Open starts a server; it answers when Open returns. On an error nothing is left running.
+func Open(ctx context.Context, cfg Config) (*Server, error) {
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.KeyDir == "" {
+		cfg.KeyDir = cfg.Dir
+	}
+	if cfg.Listen == "" {
+		cfg.Listen = "127.0.0.1:4510"
+	}
+	if cfg.Region == "" {
+		cfg.Region = "us-east-1"
+	}
+	if cfg.ImportS3 == (S3{}) {
+		cfg.ImportS3 = cfg.StoreS3
+	}
+	run, stop := context.WithCancel(context.WithoutCancel(ctx))
+	s := &Server{cfg: cfg, log: cfg.Log, metrics: prometheus.NewRegistry(), stop: stop, failed: make(chan struct{})}
+	s.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	if err := s.open(ctx, run); err != nil {
+		return nil, errors.Join(err, s.shut(context.WithoutCancel(ctx)))
+	}
+	return s, nil
+}
+
+func (s *Server) opened(name string, close func(context.Context) error) {
+	s.closers = append(s.closers, closer{name, close})
+}
+
+func plain(c io.Closer) func(context.Context) error {
+	return func(context.Context) error { return c.Close() }
+}
+
+// open opens the rooms, each on those before it.
+func (s *Server) open(ctx, run context.Context) error {
+	cfg := s.cfg
+	for _, d := range []string{cfg.Dir, cfg.KeyDir} {
+		if err := os.MkdirAll(d, 0o700); err != nil {
+			return err
+		}
+	}
+	lock, err := disk.Lock(filepath.Join(cfg.Dir, "lock"))
+	if errors.Is(err, disk.ErrLocked) {
+		return fmt.Errorf("another loch serves %s already", cfg.Dir)
+	}
+	if err != nil {
+		return err
+	}
+	s.opened("lock", plain(lock))
+
+	_, err = os.Stat(filepath.Join(cfg.KeyDir, access.CredentialsFile))
+	s.newKey = errors.Is(err, os.ErrNotExist)
+	if s.key, err = access.OpenCredentials(cfg.KeyDir, cfg.Account, cfg.Region); err != nil {
+		return err
+	}
+	tokenKey, err := access.OpenSecret(cfg.KeyDir, "token.key", 32)
+	if err != nil {
+		return err
+	}
+	if s.db, err = meta.OpenSQLite(ctx, filepath.Join(cfg.Dir, "meta.db")); err != nil {
+		return err
+	}
+	s.opened("metadata", plain(s.db))
+
+	objects, fetcher, err := s.openObjects(ctx)
+	if err != nil {
+		return err
+	}
+	if s.lake, err = lake.Open(ctx, lake.Config{Objects: objects, Meta: s.db, Logger: s.log, Registerer: s.metrics}); err != nil {
+		return err
+	}
+	s.opened("lake", plain(s.lake))
+	fetcher.lake = s.lake
+
+	if err := s.openIngest(ctx); err != nil {
+		return err
+	}
+	duck := engine.Config{TempDir: filepath.Join(cfg.Dir, "engine"), Log: s.log, Registry: s.metrics}
+	if fetcher.cache != nil {
+		duck.Fetcher = fetcher
+	}
+	eng, err := engine.NewDuckDB(duck)
+	if err != nil {
+		return err
+	}
+	s.opened("engine", plain(eng))
+	if err := s.openQueries(ctx, eng); err != nil {
+		return err
+	}
+	return s.serve(run, tokenKey, eng)
+}
+
+// openObjects opens where tables lie, and the way by which the engine comes at remote ones.
+func (s *Server) openObjects(ctx context.Context) (objstore.Store, *fetcher, error) {
+	f := &fetcher{budget: s.cfg.CacheBytes}
+	if s.cfg.StoreURL == "" {
+		objects, err := objstore.OpenLocal(filepath.Join(s.cfg.Dir, "lake"))
+		return objects, f, err
+	}
+	objects, err := objstore.Open(ctx, s.cfg.StoreURL, s.cfg.StoreS3.config())
+	if err != nil {
+		return nil, nil, err
+	}
+	if f.budget == 0 {
+		f.budget = 10_000_000_000
+	}
+	if f.cache, err = objstore.NewCache(objects, filepath.Join(s.cfg.Dir, "cache"), f.budget, s.metrics); err != nil {
+		return nil, nil, err
+	}
+	s.opened("cache", plain(f.cache))
+	return objects, f, nil
+}
+
+// fetcher brings the parts of remote table files near that a query reads.
+type fetcher struct {
+	cache  *objstore.Cache
+	lake   *lake.Lake
+	budget int64
+}
+
+// Budget is half the cache, so that two queries can stage at once.
+func (f *fetcher) Budget() int64 { return f.budget / 2 }
+
+func (f *fetcher) ranges(ctx context.Context, file engine.File, columns []string) ([]objstore.Range, error) {
+	return f.lake.Ranges(ctx, lake.File{Key: file.Key, Size: file.Size}, columns)
+}
+
+// Need tells the bytes of the columns' ranges.
+func (f *fetcher) Need(ctx context.Context, file engine.File, columns []string) (int64, error) {
+	ranges, err := f.ranges(ctx, file, columns)
+	var sum int64
+	for _, r := range ranges {
+		sum += r.Len
+	}
+	return sum, err
+}
+
+// Fetch makes those ranges readable in a local file.
+func (f *fetcher) Fetch(ctx context.Context, file engine.File, columns []string) (string, func(), error) {
+	ranges, err := f.ranges(ctx, file, columns)
+	if err != nil {
+		return "", func() {}, err
+	}
+	return f.cache.Fetch(ctx, file.Key, file.Size, ranges)
+}
+
+// serve builds the API, listens and answers.
+func (s *Server) serve(run context.Context, tokenKey []byte, eng engine.Engine) error {
+	front, err := api.New(api.Config{Keys: s.key, TokenKey: tokenKey, Log: s.log, Metrics: s.metrics})
+	if err != nil {
+		return err
+	}
+	s.handle(front, eng)
+	front.HandleOpen("GET /healthz", http.HandlerFunc(s.health))
+	front.HandleOpen("GET /metrics", promhttp.HandlerFor(s.metrics, promhttp.HandlerOpts{}))
+	if s.listener, err = net.Listen("tcp", s.cfg.Listen); err != nil {
+		return err
+	}
+	s.http = front.HTTP()
+	s.opened("http", func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, drainTime)
+		defer cancel()
+		return errors.Join(s.http.Shutdown(ctx), s.err)
+	})
+	s.wg.Go(func() {
+		if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
+			s.err = err
+			close(s.failed)
+		}
+	})
+	s.wg.Go(func() { s.sweep(run) })
+	s.log.Info("serving", "url", s.URL(), "account", s.key.Account, "data", s.cfg.Dir)
+	return nil
+}
+
+// sweepEvery is how often stores that have been pending deletion for seven days are looked for.
+const sweepEvery = 10 * time.Minute
+
+// sweep removes stores whose seven days are over.
+func (s *Server) sweep(ctx context.Context) {
+	tick := time.NewTicker(sweepEvery)
+	defer tick.Stop()
+	for {
+		if err := s.registry.Sweep(ctx); err != nil && ctx.Err() == nil {
+			s.log.Error("sweeping deleted event data stores", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// health answers 200 while the metadata can be read, the lake's heart.
+func (s *Server) health(w http.ResponseWriter, r *http.Request) {
+	if _, err := s.db.Tables(r.Context()); err != nil {
+		s.log.Error("health check", "error", err)
+		http.Error(w, "metadata cannot be read", http.StatusServiceUnavailable)
+		return
+	}
+	fmt.Fprintln(w, "ok")
+}
+
+// Close drains: calls in hand are answered, imports stop where they can go on later, running queries end, everything accepted is committed.
+func (s *Server) Close(ctx context.Context) error {
+	s.once.Do(func() { s.err = s.shut(ctx) })
+	return s.err
+}
+
+func (s *Server) shut(ctx context.Context) error {
+	s.stop()
+	var errs []error
+	for i := len(s.closers) - 1; i >= 0; i-- {
+		c := s.closers[i]
+		if err := c.close(ctx); err != nil {
+			errs = append(errs, fmt.Errorf("close %s: %w", c.name, err))
+		}
+	}
+	s.wg.Wait()
+	return errors.Join(errs...)
+}
+
+// URL is where the server answers.
+func (s *Server) URL() string { return "http://" + s.listener.Addr().String() }
+
+// Failed is closed when the server can serve no longer; Close tells why.
+func (s *Server) Failed() <-chan struct{} { return s.failed }
+
+// NewKey tells whether this start made the root key.
+func (s *Server) NewKey() bool { return s.newKey }
+
+// CredentialsFile is the root key's file.
+func (s *Server) CredentialsFile() string {
+	return filepath.Join(s.cfg.KeyDir, access.CredentialsFile)
+}
+
+// Client makes a client that calls the server over the wire with the root key.
+func (s *Server) Client() (*client.Client, error) {
+	return client.WithCredentials(s.URL(), s.cfg.Region, credentials.NewStaticCredentialsProvider(s.key.ID, s.key.Secret, ""))
+}
+
+// Flush returns when everything accepted before is in the tables.
+func (s *Server) Flush(ctx context.Context) error { return s.ingest.Flush(ctx) }
