@@ -73,7 +73,7 @@ func (l *Lake) Commit(ctx context.Context, storeID string, files Files, applied 
 	l.metrics.bytes.Add(float64(files.Bytes))
 	l.metrics.commitSeconds.Observe(time.Since(begun).Seconds())
 
-	if t.sinceExpiry++; t.sinceExpiry >= expireEvery {
+	if t.sinceExpiry++; t.sinceExpiry >= l.expireEvery {
 		t.sinceExpiry = 0
 		if err := l.expire(ctx, t); err != nil {
 			// The commit stands; what could not be removed now is tried again later.
@@ -204,6 +204,13 @@ func (l *Lake) expire(ctx context.Context, t *tableState) error {
 		return err
 	}
 	t.set(cat.table(m, location), applied)
+	// Old metadata files, which the library removes only after commits of its own.
+	for f := range base.Metadata().PreviousFiles() {
+		garbage[f.MetadataFile] = true
+	}
+	for f := range m.PreviousFiles() {
+		delete(garbage, f.MetadataFile)
+	}
 	var errs []error
 	for uri := range garbage {
 		errs = append(errs, fsys.Remove(uri))

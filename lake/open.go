@@ -42,9 +42,11 @@ type Lake struct {
 	log     *slog.Logger
 	metrics *metrics
 	keep    int
-	cache   *lru[[]byte]  // metadata objects, by key
-	footers *lru[*footer] // of data files, by key
-	blooms  *lru[[]byte]  // bits of filters, by key and column
+
+	expireEvery int
+	cache       *lru[[]byte]  // metadata objects, by key
+	footers     *lru[*footer] // of data files, by key
+	blooms      *lru[[]byte]  // bits of filters, by key and column
 
 	mu     sync.Mutex
 	tables map[string]*tableState
@@ -86,10 +88,12 @@ func Open(ctx context.Context, cfg Config) (*Lake, error) {
 		log:     cfg.Logger,
 		metrics: newMetrics(cfg.Registerer),
 		keep:    cfg.KeepSnapshots,
-		cache:   newLRU[[]byte](metadataCacheBytes),
-		footers: newLRU[*footer](footerCacheBytes),
-		blooms:  newLRU[[]byte](bloomCacheBytes),
-		tables:  make(map[string]*tableState),
+
+		expireEvery: expireEvery,
+		cache:       newLRU[[]byte](metadataCacheBytes),
+		footers:     newLRU[*footer](footerCacheBytes),
+		blooms:      newLRU[[]byte](bloomCacheBytes),
+		tables:      make(map[string]*tableState),
 	}
 	rows, err := cfg.Meta.Tables(ctx)
 	if err != nil {

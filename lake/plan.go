@@ -1,6 +1,7 @@
 package lake
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -237,28 +238,22 @@ func mayHold(f *dataFile, conds []condition) bool {
 		if b.null {
 			return false
 		}
-		below := func(v Value) bool { return b.hasUpper && c.compare(v, b.upper.Value()) > 0 } // every value of the file is below v
-		above := func(v Value) bool { return b.hasLower && c.compare(v, b.lower.Value()) < 0 }
 		switch c.Op {
 		case Equal:
-			any := false
-			for _, v := range c.Values {
-				any = any || !below(v) && !above(v)
-			}
-			if !any {
+			if !slices.ContainsFunc(c.Values, func(v Value) bool { return !c.above(b, v, false) && !c.below(b, v, false) }) {
 				return false
 			}
 		case Greater, GreaterEqual:
-			// A truncated upper bound may itself be no value, so "greater" prunes only what "greater or equal" does.
-			if len(c.Values) == 1 && below(c.Values[0]) {
+			if len(c.Values) == 1 && c.above(b, c.Values[0], c.Op == Greater) {
 				return false
 			}
 		case Less, LessEqual:
-			if len(c.Values) == 1 && above(c.Values[0]) {
+			if len(c.Values) == 1 && c.below(b, c.Values[0], c.Op == Less) {
 				return false
 			}
 		case StartsWith:
-			if len(c.Values) == 1 && c.text && (below(c.Values[0]) || above(c.Values[0]) && !strings.HasPrefix(b.lower.Value(), c.Values[0].Text)) {
+			if len(c.Values) == 1 && c.text && (c.above(b, c.Values[0], false) ||
+				c.below(b, c.Values[0], false) && !strings.HasPrefix(b.lower.Value(), c.Values[0].Text)) {
 				return false
 			}
 		}
@@ -266,27 +261,36 @@ func mayHold(f *dataFile, conds []condition) bool {
 	return true
 }
 
-// compare orders a literal and a serialized bound.
-func (c *condition) compare(v Value, bound string) int {
+// above tells whether v is above every value of the file; with orEqual also whether it is the greatest of them, which only a number's bound says.
+func (c *condition) above(b bound, v Value, orEqual bool) bool {
+	if !b.hasUpper {
+		return false
+	}
+	n, ok := c.compare(v, b.upper.Value())
+	return ok && (n > 0 || n == 0 && orEqual && !c.text)
+}
+
+// below tells whether v is below every value of the file; with orEqual also whether it is the least of them.
+func (c *condition) below(b bound, v Value, orEqual bool) bool {
+	if !b.hasLower {
+		return false
+	}
+	n, ok := c.compare(v, b.lower.Value())
+	return ok && (n < 0 || n == 0 && orEqual && !c.text)
+}
+
+// compare orders a literal and a serialized bound; not ok where the bound is not of the column's type.
+func (c *condition) compare(v Value, bound string) (order int, ok bool) {
 	if c.text {
-		return strings.Compare(v.Text, bound)
+		return strings.Compare(v.Text, bound), true
 	}
-	var b int64
-	switch raw := bytesOf(bound); len(raw) {
-	case 1:
-		b = int64(raw[0])
-	case 4:
-		b = int64(int32(binary.LittleEndian.Uint32(raw)))
-	case 8:
-		b = int64(binary.LittleEndian.Uint64(raw))
-	default:
-		return 0 // not ours: equal to everything, so nothing is left out by it
+	switch raw := bytesOf(bound); {
+	case c.leaf.col.Type == event.Boolean && len(raw) == 1:
+		return cmp.Compare(v.Num, int64(raw[0])), true
+	case c.leaf.col.Type == event.Int && len(raw) == 4:
+		return cmp.Compare(v.Num, int64(int32(binary.LittleEndian.Uint32(raw)))), true
+	case (c.leaf.col.Type == event.Long || c.leaf.col.Type == event.Timestamp) && len(raw) == 8:
+		return cmp.Compare(v.Num, int64(binary.LittleEndian.Uint64(raw))), true
 	}
-	switch {
-	case v.Num < b:
-		return -1
-	case v.Num > b:
-		return 1
-	}
-	return 0
+	return 0, false
 }

@@ -13,7 +13,7 @@ import (
 func TestRoundTrip(t *testing.T) {
 	b := openBed(t)
 	for _, kind := range event.Kinds() {
-		for _, size := range []struct{ rows, days int }{{1, 1}, {7, 1}, {300, 3}, {5000, 1}} {
+		for _, size := range []struct{ rows, days int }{{1, 1}, {7, 1}, {300, 3}, {2500, 1}} {
 			t.Run(fmt.Sprintf("%s/%d", kind, size.rows), func(t *testing.T) {
 				store := b.store(t, kind)
 				rows := randomRows(rand.New(rand.NewPCG(uint64(kind), uint64(size.rows))), kind, size.rows, size.days)
