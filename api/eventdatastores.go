@@ -149,6 +149,9 @@ type storeDescription struct {
 func describeStore(s *meta.EventDataStore) (storeDescription, error) {
 	arn, days := s.ARN(), int32(s.RetentionDays)
 	d := storeDescription{arn: &arn, retention: &days, created: model.At(s.Created), updated: model.At(s.Updated)}
+	if len(s.Selectors) == 0 { // a store that takes everything
+		return d, nil
+	}
 	if err := json.Unmarshal(s.Selectors, &d.selectors); err != nil {
 		return d, fmt.Errorf("selectors of event data store %s: %w", s.ID, err)
 	}

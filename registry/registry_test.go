@@ -359,3 +359,22 @@ func TestConcurrent(t *testing.T) {
 		}
 	}
 }
+
+func TestUnfiltered(t *testing.T) {
+	g := newRig(t)
+	s, err := g.CreateUnfiltered(t.Context(), here, "logs", event.CloudTrail)
+	g.ok(err)
+	for range 2 {
+		target, err := g.Target(t.Context(), s.ID)
+		g.ok(err)
+		if target.Selectors != nil || target.RetentionDays < 365*250 || target.Kind != event.CloudTrail {
+			t.Errorf("%+v", target)
+		}
+		g.restart()
+	}
+	_, err = g.CreateUnfiltered(t.Context(), here, "logs", event.CloudTrail)
+	g.code(err, "EventDataStoreAlreadyExistsException")
+	if _, err := g.StoreByName(t.Context(), here, "logs"); err != nil {
+		t.Error(err)
+	}
+}

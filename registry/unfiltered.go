@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"errors"
 
 	"github.com/google/uuid"
 	"github.com/lochlake/loch/event"
@@ -17,6 +18,10 @@ func (r *Registry) CreateUnfiltered(ctx context.Context, sc meta.Scope, name str
 	t := r.now()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.make(ctx, meta.EventDataStore{Scope: sc, ID: uuid.NewString(), Name: name, Status: Created, Kind: uint8(kind), MultiRegion: true, RetentionDays: everyDay,
-		BillingMode: Extendable, Selectors: []byte{}, Created: t, Updated: t}, Enabled, nil)
+	s, err := r.make(ctx, meta.EventDataStore{Scope: sc, ID: uuid.NewString(), Name: name, Status: Created, Kind: uint8(kind), MultiRegion: true, RetentionDays: everyDay,
+		BillingMode: Extendable, Created: t, Updated: t}, Enabled, nil)
+	if errors.Is(err, meta.ErrExists) {
+		return s, nameTaken(name)
+	}
+	return s, err
 }
