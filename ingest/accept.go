@@ -194,13 +194,17 @@ func (b *batch) prepare() {
 // takeRoom waits for room in memory. Chunks that are being gathered hold room, too; the larger ones are written before their time.
 func (in *Ingest) takeRoom(ctx context.Context, b *batch, noWait bool) error {
 	if !in.room.TryAcquire(b.weight) {
-		in.press()
 		if noWait {
 			in.metrics.busy.Inc()
 			return fmt.Errorf("%w: too many events wait to be written", ErrBusy)
 		}
 		in.metrics.waiting.Inc()
 		defer in.metrics.waiting.Dec()
+		in.waiting.Add(1)
+		defer in.waiting.Add(-1)
+		for _, s := range in.all() {
+			s.signal()
+		}
 		if err := in.room.Acquire(ctx, b.weight); err != nil {
 			return err
 		}

@@ -46,7 +46,7 @@ func (c *chunk) release() {
 func (s *store) seal() bool {
 	s.mu.Lock()
 	c := s.chunk
-	s.chunk, s.pressed = nil, false
+	s.chunk = nil
 	s.sealed = append(s.sealed, c)
 	s.mu.Unlock()
 	s.in.wg.Go(func() { s.write(c) })
@@ -71,39 +71,80 @@ func (s *store) write(c *chunk) {
 	c.release()
 }
 
-// commit is the committer's goroutine.
+// commit is the committer's goroutine. Chunks that are ready together are committed together: when the tables are behind, commits
+// grow instead of queueing.
 func (s *store) commit() {
-	for c := range s.chunks {
+	var next *chunk
+	for {
+		c := next
+		if next = nil; c == nil {
+			var ok bool
+			if c, ok = <-s.chunks; !ok {
+				return
+			}
+		}
 		<-c.written
-		rows := c.files.Rows
-		err := c.err
-		if err == nil && s.isGone() {
-			err = errGone
+		n := 1
+		var together bool
+		for next, together = s.ready(); together && c.err == nil && next.err == nil; next, together = s.ready() {
+			c.files.Join(next.files)
+			c.applied = next.applied
+			n++
 		}
-		if err == nil {
-			err = s.in.retry("commit", s.id, func() error { return s.in.cfg.Tables.Commit(s.in.ctx, s.id, c.files, c.applied) })
-		}
-		switch {
-		case errors.Is(err, errGone):
-			s.mu.Lock()
-			s.gone = true // the applier drops the rest
-			s.mu.Unlock()
-			s.in.slog.Info("a store was deleted; events that had not reached its table are dropped", "store", s.id, "events", rows)
-		case err != nil:
+		if !s.commitOne(c, n) {
 			return // ingest is being closed; the log has the events
-		default:
-			s.in.metrics.committed.Add(float64(rows))
-			s.in.metrics.lag.Observe(float64(s.in.cfg.Now().UnixMicro()-c.accepted) / 1e6)
 		}
-		s.mu.Lock()
-		s.sealed = s.sealed[1:]
-		x := s.index
-		s.mu.Unlock()
-		if x != nil && err == nil {
-			x.Applied(c.applied)
-		}
-		s.in.release()
 	}
+}
+
+// ready gives the next chunk where there is one; written says that it is written.
+func (s *store) ready() (c *chunk, written bool) {
+	select {
+	case c, ok := <-s.chunks:
+		if !ok {
+			return nil, false
+		}
+		select {
+		case <-c.written:
+			return c, true
+		default:
+			return c, false
+		}
+	default:
+		return nil, false
+	}
+}
+
+// commitOne commits what n chunks have become. It is false where ingest is being closed.
+func (s *store) commitOne(c *chunk, n int) bool {
+	err := c.err
+	if err == nil && s.isGone() {
+		err = errGone
+	}
+	if err == nil {
+		err = s.in.retry("commit", s.id, func() error { return s.in.cfg.Tables.Commit(s.in.ctx, s.id, c.files, c.applied) })
+	}
+	switch {
+	case errors.Is(err, errGone):
+		s.mu.Lock()
+		s.gone = true // the applier drops the rest
+		s.mu.Unlock()
+		s.in.slog.Info("a store was deleted; events that had not reached its table are dropped", "store", s.id, "events", c.files.Rows)
+	case err != nil:
+		return false
+	default:
+		s.in.metrics.committed.Add(float64(c.files.Rows))
+		s.in.metrics.lag.Observe(float64(s.in.cfg.Now().UnixMicro()-c.accepted) / 1e6)
+	}
+	s.mu.Lock()
+	s.sealed = s.sealed[n:]
+	x := s.index
+	s.mu.Unlock()
+	if x != nil && err == nil {
+		x.Applied(c.applied)
+	}
+	s.in.release()
+	return true
 }
 
 // retry does something for a store until it succeeds, the store turns out to be deleted (errGone), or ingest is closed (its context's error).

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -23,8 +24,9 @@ import (
 
 var (
 	quiet   = slog.New(slog.DiscardHandler)
+	loud    = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})) // where no error is meant to be
 	home    = meta.Scope{Account: "111111111111", Region: "us-east-1"}
-	base    = time.Now().UTC().Truncate(time.Second)
+	base    = time.Now().UTC().Truncate(24 * time.Hour)
 	forever = 365 * 300
 )
 
@@ -64,7 +66,9 @@ type server struct {
 	once   sync.Once
 }
 
-func storeID(n int) string { return uuid.NewSHA1(uuid.NameSpaceOID, []byte(fmt.Sprint("store", n))).String() }
+func storeID(n int) string {
+	return uuid.NewSHA1(uuid.NameSpaceOID, []byte(fmt.Sprint("store", n))).String()
+}
 
 func start(t testing.TB, dir string, targets []Target, change func(*Config)) *server {
 	t.Helper()
@@ -101,7 +105,7 @@ func tryStart(ctx context.Context, dir string, targets []Target, change func(*Co
 			}
 		}
 	}
-	cfg := Config{Dir: dir, Stores: s.stores, Tables: s.lake, Meta: s.db, Logger: quiet, Backoff: time.Millisecond}
+	cfg := Config{Dir: dir, Stores: s.stores, Tables: s.lake, Meta: s.db, Logger: loud, Backoff: time.Millisecond}
 	if change != nil {
 		change(&cfg)
 	}
@@ -173,6 +177,15 @@ func records(t testing.TB, events ...ev) []event.Record {
 // logFile makes a gzip log file of events and the delivery that an import makes of it.
 func logFile(t testing.TB, stores []string, events ...ev) Delivery {
 	t.Helper()
+	d, err := fileOf(t.Context(), events)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.Stores = stores
+	return d
+}
+
+func fileOf(ctx context.Context, events []ev) (Delivery, error) {
 	var b bytes.Buffer
 	z := gzip.NewWriter(&b)
 	fmt.Fprint(z, `{"Records":[`)
@@ -184,13 +197,10 @@ func logFile(t testing.TB, stores []string, events ...ev) Delivery {
 	}
 	fmt.Fprint(z, `]}`)
 	if err := z.Close(); err != nil {
-		t.Fatal(err)
+		return Delivery{}, err
 	}
-	rs, err := Decode(t.Context(), "gzip", b.Bytes())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return Delivery{Payload: b.Bytes(), Encoding: "gzip", Provenance: "test", Records: rs, Read: int64(len(rs)), Stores: stores, Scope: home}
+	rs, err := Decode(ctx, "gzip", b.Bytes())
+	return Delivery{Payload: b.Bytes(), Encoding: "gzip", Provenance: "test", Records: rs, Read: int64(len(rs)), Scope: home}, err
 }
 
 func accept(t testing.TB, in *Ingest, d Delivery) meta.Counts {
@@ -339,11 +349,11 @@ func TestUnknownStore(t *testing.T) {
 // TestSmallMemory: with room for a few events only, everything still goes through, in chunks smaller than a record.
 func TestSmallMemory(t *testing.T) {
 	targets := []Target{everything(1), everything(2)}
-	s := start(t, t.TempDir(), targets, func(c *Config) { c.Memory, c.ChunkRows, c.IndexKeys = 50_000, 7, 50 })
+	s := start(t, t.TempDir(), targets, func(c *Config) { c.Memory, c.ChunkRows, c.IndexKeys = 50_000, 13, 50 })
 	var wg sync.WaitGroup
 	for g := range 4 {
 		wg.Go(func() {
-			for i := range 5 {
+			for i := range 2 {
 				d := Delivery{Live: true, Scope: home, Read: 40, Records: records(t, ids(fmt.Sprintf("%d-%d-", g/2, i), 40)...)}
 				if _, err := s.Accept(context.Background(), d); err != nil {
 					t.Error(err)
@@ -355,7 +365,7 @@ func TestSmallMemory(t *testing.T) {
 	flush(t, s.Ingest)
 	for n := 1; n <= 2; n++ {
 		rows := s.rows(t, storeID(n))
-		if len(rows) != 400 {
+		if len(rows) != 160 {
 			t.Errorf("store %d: %d rows", n, len(rows))
 		}
 		for k, n := range rows {
@@ -410,7 +420,7 @@ func (f *failing) Commit(ctx context.Context, id string, files lake.Files, appli
 func TestFailingTables(t *testing.T) {
 	s := start(t, t.TempDir(), []Target{everything(1)}, func(c *Config) {
 		c.Tables = &failing{Lake: c.Tables.(*lake.Lake), rand: rand.New(rand.NewPCG(1, 2)), share: 0.3}
-		c.ChunkRows = 10
+		c.ChunkRows, c.Logger = 10, quiet
 	})
 	for i := range 10 {
 		accept(t, s.Ingest, Delivery{Stores: []string{storeID(1)}, Read: 25, Records: records(t, ids(fmt.Sprint(i%8, "-"), 25)...)})
@@ -447,7 +457,7 @@ func TestBackPressure(t *testing.T) {
 	gate := make(chan struct{})
 	dir := t.TempDir()
 	s := start(t, dir, []Target{everything(1)}, func(c *Config) {
-		c.Tables, c.LogBytes, c.ChunkRows = &stuck{c.Tables.(*lake.Lake), gate}, 200_000, 20
+		c.Tables, c.LogBytes, c.ChunkRows = &stuck{c.Tables.(*lake.Lake), gate}, 60_000, 20
 	})
 	accepted := 0
 	var err error
@@ -485,7 +495,7 @@ func TestBackPressure(t *testing.T) {
 func TestDeletedStore(t *testing.T) {
 	gate := make(chan struct{})
 	s := start(t, t.TempDir(), []Target{everything(1), everything(2)}, func(c *Config) {
-		c.Tables, c.ChunkRows = &stuck{c.Tables.(*lake.Lake), gate}, 5
+		c.Tables, c.ChunkRows, c.Logger = &stuck{c.Tables.(*lake.Lake), gate}, 5, quiet
 	})
 	d := Delivery{Live: true, Scope: home, Read: 20, Records: records(t, ids("a", 20)...)}
 	accept(t, s.Ingest, d)

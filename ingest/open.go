@@ -49,6 +49,7 @@ type Ingest struct {
 	replayErr  error
 	dispatched atomic.Int64 // every record up to it was given to its stores
 	flushing   atomic.Int32 // calls of Flush that wait
+	waiting    atomic.Int32 // deliveries that wait for room
 
 	mu       sync.Mutex
 	stores   map[string]*store
@@ -259,11 +260,10 @@ func (in *Ingest) release() {
 	in.progress = make(chan struct{})
 }
 
-// press has the larger chunks written before they are full, because callers wait for room.
-func (in *Ingest) press() {
-	for _, s := range in.all() {
-		s.press(in.cfg.Memory / 16)
-	}
+// hurry tells whether a chunk is to be written before it is full, since nothing more is there to add and somebody waits: in Flush, or for the room
+// that it holds, unless it holds little of it.
+func (in *Ingest) hurry(c *chunk) bool {
+	return in.flushing.Load() > 0 || in.waiting.Load() > 0 && c.bytes.Load() >= in.cfg.Memory/16
 }
 
 // Flush returns when everything that was accepted before it was called is in the tables.

@@ -29,13 +29,12 @@ type store struct {
 	wake   chan struct{} // of the applier
 	chunks chan *chunk   // sealed, in order, to the committer
 
-	mu      sync.Mutex
-	queue   []part // the first is being applied
-	chunk   *chunk // being gathered, or nil
-	sealed  []*chunk
-	pressed bool
-	gone    bool // the store was deleted
-	index   *identity.Index
+	mu     sync.Mutex
+	queue  []part // the first is being applied
+	chunk  *chunk // being gathered, or nil
+	sealed []*chunk
+	gone   bool // the store was deleted
+	index  *identity.Index
 
 	// The applier's own.
 	dropped  bool
@@ -78,16 +77,6 @@ func (s *store) lowest() int64 {
 	return math.MaxInt64
 }
 
-// press has the chunk being gathered written now if it is of that size.
-func (s *store) press(size int64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.chunk != nil && s.chunk.bytes.Load() >= size {
-		s.pressed = true
-		s.signal()
-	}
-}
-
 // apply is the applier's goroutine.
 func (s *store) apply() {
 	defer close(s.chunks)
@@ -97,10 +86,9 @@ func (s *store) apply() {
 		if len(s.queue) > 0 {
 			p = &s.queue[0]
 		}
-		c, pressed := s.chunk, s.pressed
+		c := s.chunk
 		s.mu.Unlock()
-		// No one looks at the clock while the queue is long, but chunks fill quickly then.
-		if c != nil && (pressed || p == nil && s.in.flushing.Load() > 0 || time.Since(c.begun) >= s.in.cfg.ChunkDelay) {
+		if c != nil && (time.Since(c.begun) >= s.in.cfg.ChunkDelay || p == nil && s.in.hurry(c)) {
 			s.seal()
 			continue
 		}

@@ -36,6 +36,8 @@ var (
 	ErrFailed = errors.New("the durable log cannot be written")  // the disk failed or is full; a later append may succeed
 	ErrClosed = errors.New("the durable log is closed")          // for good
 	ErrLarge  = errors.New("larger than the durable log allows") // never will be accepted
+	// ErrUnsettled: the context ended while the record was being written. Whether it is durable, settled will be told.
+	ErrUnsettled = errors.New("the outcome of an append to the durable log is not known yet")
 )
 
 // Options are a log's settings; the zero value of each but Dir is its default.
@@ -65,7 +67,8 @@ type Log struct {
 	metrics metrics
 
 	appends chan *request
-	stop    chan struct{} // closed by Close
+	giving  sync.RWMutex  // held for reading by who sends to appends, for writing by who closes it
+	ending  bool          // appends is closed
 	stopped chan struct{} // closed when the writer has ended
 	once    sync.Once
 	bytes   atomic.Int64 // of all segments
@@ -99,18 +102,18 @@ type failure struct {
 type request struct {
 	kind    uint8
 	data    []byte
-	durable func(int64)
+	settled func(int64, error)
 	done    chan struct{} // closed when sequence and err are set
 	seq     int64
 	err     error
 }
 
-// Append adds a record and returns its sequence when it is durable. data must not be changed until Append has returned without a context's
-// error, or ever where it returned one: the record may then still be written, and its outcome is unknown.
+// Append adds a record and returns its sequence when it is durable. On an error it is not, and never will be, except for ErrUnsettled. data must
+// not be changed before Append has returned and, after ErrUnsettled, before settled was called.
 //
-// durable, where not nil, is called once the record is durable and before Append returns, in order of sequence, by the writer: it
-// must not block. It is called though ctx ended meanwhile, so that what it hands on has no gaps.
-func (l *Log) Append(ctx context.Context, kind uint8, data []byte, durable func(sequence int64)) (int64, error) {
+// settled, where not nil, is told what became of the record, once, if the writer was given it: for records that are durable, in
+// order of sequence without gaps, before Append returns. It is called by the writer and must not block.
+func (l *Log) Append(ctx context.Context, kind uint8, data []byte, settled func(sequence int64, err error)) (int64, error) {
 	n := int64(len(data))
 	if n > l.opt.MaxBytes/4 || n > maxRecord {
 		return 0, fmt.Errorf("record of %d bytes: %w", n, ErrLarge)
@@ -125,48 +128,48 @@ func (l *Log) Append(ctx context.Context, kind uint8, data []byte, durable func(
 		l.metrics.refused.Inc()
 		return 0, fmt.Errorf("%w: %w", ErrFailed, f.err)
 	}
-	r := &request{kind: kind, data: data, durable: durable, done: make(chan struct{})}
-	select {
-	case l.appends <- r:
-	case <-l.stop:
+	r := &request{kind: kind, data: data, settled: settled, done: make(chan struct{})}
+	if err := l.give(ctx, r); err != nil {
 		l.queued.Add(-n)
-		return 0, ErrClosed
-	case <-ctx.Done():
-		l.queued.Add(-n)
-		return 0, ctx.Err()
+		return 0, err
 	}
 	select {
 	case <-r.done:
 		return r.seq, r.err
 	case <-ctx.Done():
-		return 0, ctx.Err()
-	case <-l.stopped:
-	}
-	select {
-	case <-r.done: // the writer answered before it ended
-		return r.seq, r.err
-	default:
-		return 0, ErrClosed
+		return 0, fmt.Errorf("%w: %w", ErrUnsettled, ctx.Err())
 	}
 }
 
-// write is the writer's goroutine.
+// give hands a request to the writer, which then settles it, even if the log is being closed.
+func (l *Log) give(ctx context.Context, r *request) error {
+	l.giving.RLock()
+	defer l.giving.RUnlock()
+	if l.ending {
+		return ErrClosed
+	}
+	select {
+	case l.appends <- r:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// write is the writer's goroutine. It ends when Close has closed the channel, and everything in it is settled.
 func (l *Log) write() {
 	defer close(l.stopped)
 	group := make([]*request, 0, groupAppends)
-	for {
-		group = group[:0]
-		select {
-		case r := <-l.appends:
-			group = append(group, r)
-		case <-l.stop:
-			return
-		}
-		size := len(group[0].data)
+	for r := range l.appends {
+		group = append(group[:0], r)
+		size := len(r.data)
 	gather:
 		for len(group) < groupAppends && size < groupBytes {
 			select {
-			case r := <-l.appends:
+			case r, ok := <-l.appends:
+				if !ok {
+					break gather
+				}
 				group = append(group, r)
 				size += len(r.data)
 			default:
@@ -176,8 +179,8 @@ func (l *Log) write() {
 		err := l.commit(group)
 		l.queued.Add(-int64(size))
 		for _, r := range group {
-			if r.err = err; err == nil && r.durable != nil {
-				r.durable(r.seq)
+			if r.err = err; r.settled != nil {
+				r.settled(r.seq, err)
 			}
 			close(r.done)
 		}
@@ -312,11 +315,14 @@ func (l *Log) Release(upTo int64) error {
 	return nil
 }
 
-// Close ends the writer and gives the lock back. Appends that were not taken yet fail with ErrClosed.
+// Close writes what was given, ends the writer and gives the lock back. Later appends fail with ErrClosed.
 func (l *Log) Close() error {
 	var err error
 	l.once.Do(func() {
-		close(l.stop)
+		l.giving.Lock()
+		l.ending = true
+		l.giving.Unlock()
+		close(l.appends)
 		<-l.stopped
 		if l.file != nil {
 			err = l.file.Close()

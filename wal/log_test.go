@@ -133,7 +133,7 @@ func TestConcurrentAppendsShareFsyncs(t *testing.T) {
 	for range 32 {
 		wg.Go(func() {
 			for range 50 {
-				if _, err := l.Append(context.Background(), 1, []byte("x"), func(s int64) { order = append(order, s) }); err != nil {
+				if _, err := l.Append(context.Background(), 1, []byte("x"), func(s int64, _ error) { order = append(order, s) }); err != nil {
 					t.Error(err)
 				}
 			}

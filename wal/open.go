@@ -59,7 +59,7 @@ func Open(opt Options) (_ *Log, err error) {
 	}
 	l := &Log{
 		opt: opt, log: cmp.Or(opt.Logger, slog.Default()), metrics: newMetrics(opt.Registerer),
-		appends: make(chan *request, groupAppends), stop: make(chan struct{}), stopped: make(chan struct{}),
+		appends: make(chan *request, groupAppends), stopped: make(chan struct{}),
 	}
 	defer func() {
 		if err != nil {
