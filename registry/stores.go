@@ -140,8 +140,24 @@ func (r *Registry) apply(s *meta.EventDataStore, in StoreSettings) error {
 	if in.TerminationProtection != nil {
 		s.TerminationProtection = *in.TerminationProtection
 	}
-	if in.Selectors != nil {
-		s.Selectors = in.Selectors
+	if err := reselect(s, in.Selectors); err != nil {
+		return err
+	}
+	if in.BillingMode != nil {
+		if *in.BillingMode == Fixed && s.BillingMode == Extendable && s.Status != Created {
+			return awserr.New(badParameter, "The billing mode cannot change from %s to %s. Stop ingestion on the event data store and make another one.", Extendable, Fixed)
+		}
+		s.BillingMode = *in.BillingMode
+	}
+	return retain(s, in.RetentionDays)
+}
+
+// reselect sets the selectors, nil for those that it has, and the kind that they make; an existing store keeps its kind.
+func reselect(s *meta.EventDataStore, selectors []byte) error {
+	if selectors != nil {
+		s.Selectors = selectors
+	} else if s.Kind != 0 {
+		return nil
 	}
 	set, err := selector.Compile(s.Selectors)
 	if err != nil {
@@ -153,13 +169,7 @@ func (r *Registry) apply(s *meta.EventDataStore, in StoreSettings) error {
 		return awserr.New("InvalidEventSelectorsException", "Invalid event selectors: the event data store holds %s events; its selectors cannot name %s events.",
 			event.Kind(s.Kind), set.Kind())
 	}
-	if in.BillingMode != nil {
-		if *in.BillingMode == Fixed && s.BillingMode == Extendable && s.Status != Created {
-			return awserr.New(badParameter, "The billing mode cannot change from %s to %s. Stop ingestion on the event data store and make another one.", Extendable, Fixed)
-		}
-		s.BillingMode = *in.BillingMode
-	}
-	return retain(s, in.RetentionDays)
+	return nil
 }
 
 // retain sets the retention: days, what it was, or the billing mode's default.
