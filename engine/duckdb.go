@@ -61,7 +61,7 @@ func NewDuckDB(cfg Config) (*DuckDB, error) {
 		cfg.Spare = 2
 	}
 	if cfg.Command == nil {
-		self, err := os.Executable()
+		self, err := ownBinary()
 		if err != nil {
 			return nil, fmt.Errorf("find this binary: %w", err)
 		}

@@ -16,6 +16,12 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == WorkerArgument {
 		WorkerMain()
 	}
+	if len(os.Args) > 1 && os.Args[1] == parentArgument {
+		beParent()
+	}
+	if len(os.Args) > 1 && os.Args[1] == confinedArgument {
+		beConfined()
+	}
 	os.Exit(m.Run())
 }
 

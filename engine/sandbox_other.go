@@ -9,6 +9,8 @@ import (
 
 // Without Linux there is neither Landlock nor a signal at the parent's death: DuckDB's own settings are the wall, and a child ends when its pipe closes.
 
+func ownBinary() (string, error) { return os.Executable() }
+
 func attributes() *syscall.SysProcAttr { return nil }
 
 func unshared() *syscall.SysProcAttr { return nil }
