@@ -158,7 +158,8 @@ func (s *Service) plan(ctx context.Context, j *job) (relations []engine.Relation
 			}
 		}
 		for i, u := range uses {
-			r := engine.Relation{Name: u.Relation, Schema: event.Schema(event.Kind(store.Kind)), Columns: u.Columns, NotBefore: oldest}
+			schema := event.Schema(event.Kind(store.Kind))
+			r := engine.Relation{Name: u.Relation, Schema: schema, Columns: u.Columns, NotBefore: oldest, Where: where(schema, u.Predicates)}
 			for _, f := range mine[i].Files {
 				r.Files = append(r.Files, engine.File{Key: f.Key, Size: f.Size, Rows: f.Rows, Local: f.Local})
 			}
