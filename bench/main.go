@@ -43,6 +43,7 @@ var subjects = []struct {
 	{"floor", "gunzip, SIMD parse, zstd of the texts", floor},
 	{"duckdb", "DuckDB: columns and text to Parquet", duckdb},
 	{"lake", "Loch without log and identities: gunzip to committed Iceberg", throughLake},
+	{"ingest", "Loch: gunzip to committed Iceberg, everything in", throughIngest},
 }
 
 func main() {
