@@ -41,10 +41,13 @@ const (
 // Unbounded is the length of a varchar without one.
 const Unbounded = 0
 
+// emptyVarchar stands for the length of varchar(0), the type of ”.
+const emptyVarchar = -1
+
 // Type is a type of Trino.
 type Type struct {
 	Kind      Kind
-	Length    int // varchar(n), char(n); Unbounded for varchar
+	Length    int // varchar(n), char(n); Unbounded for varchar, below 0 for varchar(0)
 	Precision int // decimal; fractional digits of time and timestamp
 	Scale     int // decimal
 	Elem      *Type

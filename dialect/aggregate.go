@@ -1,0 +1,168 @@
+package dialect
+
+import "strings"
+
+// aggregate is one of Trino's aggregate functions.
+type aggregate struct {
+	sigs []aggregateForm
+	// star: count(*)
+	star bool
+}
+
+// aggregateForm is one signature of an aggregate: fn is DuckDB's function, args how its arguments are written, wrap what stands around the call
+// (as %).
+type aggregateForm struct {
+	signature
+	fn    string
+	args  string
+	wrap  string
+	check func(*invocation)
+	// unordered: DISTINCT and ORDER BY inside the call are refused
+	single bool
+}
+
+var aggregateFunctions = map[string]*aggregate{}
+
+// aggregateBy adds a form of an aggregate.
+func aggregateBy(signatureText, fn, args, wrap string) {
+	name, s := sig(signatureText)
+	if aggregateFunctions[name] == nil {
+		aggregateFunctions[name] = &aggregate{}
+	}
+	a := aggregateFunctions[name]
+	a.sigs = append(a.sigs, aggregateForm{signature: s, fn: fn, args: args, wrap: wrap})
+}
+
+// aggregateCall types an aggregate: in a grouped SELECT it becomes a column of the grouping's query, with OVER a window function.
+func (e *env) aggregateCall(x *callExpr, name string, f *aggregate) value {
+	if x.over != nil {
+		return e.windowCall(x, name, nil)
+	}
+	if e.lambda {
+		e.fail(x.pos, "Lambda expression cannot contain aggregations, window functions or grouping operations: [%s]", e.source(x))
+	}
+	if e.group == nil {
+		if strings.HasPrefix(e.clause, "aggregation") {
+			e.fail(x.pos, "Cannot nest aggregations inside %s: %s", e.clause, e.source(x))
+		}
+		e.fail(x.pos, "%s cannot contain aggregations, window functions or grouping operations: [%s]", e.clause, e.source(x))
+	}
+	inner := &env{checker: e.checker, scope: e.group.plain, clause: "aggregation '" + name + "'"}
+	sql, t := inner.aggregateSQL(x, name, "")
+	return e.group.aggregate(sql, t)
+}
+
+// aggregateSQL writes an aggregate's call; over is the OVER clause of a window function.
+func (e *env) aggregateSQL(x *callExpr, name, over string) (string, Type) {
+	if x.nulls != "" {
+		e.fail(x.pos, "Cannot specify null treatment clause for %s function", name)
+	}
+	filter := ""
+	if x.filter != nil {
+		filter = " FILTER (WHERE " + e.boolean(x.filter, "FILTER expression") + ")"
+	}
+	if x.star {
+		if name != "count" {
+			e.fail(x.pos, "%s(*) is not allowed", name)
+		}
+		return "count(*)" + filter + over, TypeBigint
+	}
+	f := aggregateFunctions[name]
+	if name == "count" && len(x.args) == 0 {
+		return "count(*)" + filter + over, TypeBigint
+	}
+	args := make([]value, len(x.args))
+	for i, a := range x.args {
+		if _, ok := a.(*lambdaExpr); ok {
+			e.unsupported(a.at(), name+" with lambdas")
+		}
+		args[i] = e.expr(a)
+	}
+	sigs := make([]signature, len(f.sigs))
+	for i := range f.sigs {
+		sigs[i] = f.sigs[i].signature
+	}
+	s, bind, ok := fit(sigs, args)
+	if !ok {
+		var types, forms []string
+		for _, a := range args {
+			types = append(types, a.typ.String())
+		}
+		for i := range sigs {
+			forms = append(forms, name+"("+sigs[i].describe()+")")
+		}
+		e.fail(x.pos, "Unexpected parameters (%s) for function %s. Expected: %s", strings.Join(types, ", "), name, strings.Join(forms, ", "))
+	}
+	var form *aggregateForm
+	for i := range sigs {
+		if s == &sigs[i] {
+			form = &f.sigs[i]
+		}
+	}
+	inv := &invocation{env: e, call: x, bind: bind}
+	for i, a := range args {
+		v := e.coerce(a, s.param(i).instance(bind, a.typ))
+		v.sql = e.typed(v)
+		inv.args = append(inv.args, v)
+	}
+	if s.same > 0 {
+		inv.typ = inv.args[s.same-1].typ
+	} else {
+		inv.typ = s.result.instance(bind, Type{Kind: s.result.kind, Precision: 3, Zone: "UTC"})
+	}
+	if form.check != nil {
+		form.check(inv)
+	}
+	distinct := ""
+	if x.distinct {
+		if !inv.args[0].typ.comparable() || over != "" {
+			e.unsupported(x.pos, "DISTINCT in this aggregate")
+		}
+		if form.single {
+			e.unsupported(x.pos, "DISTINCT in "+name)
+		}
+		distinct = "DISTINCT "
+	}
+	order := ""
+	if len(x.order) > 0 {
+		if form.single || over != "" {
+			e.unsupported(x.pos, "ORDER BY in this aggregate")
+		}
+		order = " ORDER BY " + e.sortList(x.order)
+		if x.distinct {
+			for _, o := range x.order {
+				if e.key(e.scope, o.x) != e.key(e.scope, x.args[0]) {
+					e.fail(o.pos, "For aggregate function with DISTINCT, ORDER BY expressions must appear in arguments")
+				}
+			}
+		}
+	}
+	text := form.args
+	if text == "" {
+		text = "$1"
+	}
+	for i, a := range inv.args {
+		text = strings.ReplaceAll(text, "$"+itoa(i+1), a.sql)
+	}
+	call := form.fn + "(" + distinct + text + order + ")" + filter + over
+	if form.wrap != "" {
+		call = strings.ReplaceAll(form.wrap, "%", call)
+	}
+	if strings.Contains(call, "$T") {
+		call = strings.ReplaceAll(call, "$T", duckType(inv.typ))
+	}
+	return call, inv.typ
+}
+
+// sortList writes ORDER BY inside a call or a window.
+func (e *env) sortList(items []*sortItem) string {
+	var list []string
+	for _, s := range items {
+		v := e.expr(s.x)
+		if !v.typ.orderable() {
+			e.fail(s.pos, "Type %s is not orderable, and therefore cannot be used in ORDER BY: %s", v.typ, e.source(s.x))
+		}
+		list = append(list, e.typed(v)+direction(s))
+	}
+	return strings.Join(list, ", ")
+}

@@ -1,0 +1,452 @@
+package dialect
+
+import "strings"
+
+// coerce brings a value to a type that it may stand for without being asked to.
+func (c *checker) coerce(v value, t Type) value {
+	if v.isNull() {
+		if t.Kind == Unknown {
+			return v
+		}
+		return value{sql: "CAST(NULL AS " + duckType(t) + ")", typ: t, easy: true}
+	}
+	if duckType(v.typ) == duckType(t) {
+		v.typ = t
+		return v
+	}
+	if n, ok := v.lit.(int64); ok && v.typ.integral() {
+		switch {
+		case t.integral():
+			return integerValue(n, t)
+		case t.Kind == Decimal:
+			return value{sql: castTo("'"+itoa64(n)+"'", t), typ: t, lit: decimalLit(itoa64(n)), easy: true}
+		case t.Kind == Double:
+			return value{sql: castTo(itoa64(n), t), typ: t, lit: float64(n), easy: true}
+		}
+	}
+	if d, ok := v.lit.(days); ok && (t.Kind == Timestamp || t.Kind == TimestampZoned) {
+		m := timestampValue(micros(int64(d)*86_400_000_000), t.Precision)
+		m.typ = t
+		return m
+	}
+	w := value{sql: c.convert(v.sql, v.typ, t), typ: t, easy: v.easy}
+	if v.lit != nil {
+		w.lit = v.lit
+	}
+	return w
+}
+
+// convert writes the coercion of a value that is no literal.
+func (c *checker) convert(sql string, from, to Type) string {
+	if from.Kind == Row && to.Kind == Row && !sameMembers(from, to) {
+		// DuckDB casts rows by the names of their members, Trino by their places.
+		var values []value
+		for i, f := range from.Fields {
+			m := "struct_extract($1, " + quote(memberName(from, i)) + ")"
+			values = append(values, value{sql: c.convert(m, f.Type, to.Fields[i].Type), typ: to.Fields[i].Type})
+		}
+		return c.template("CASE WHEN $1 IS NULL THEN NULL ELSE "+packRow(to, values)+" END", value{sql: sql, typ: from})
+	}
+	if from.Kind == Array && to.Kind == Array && from.Elem.Kind == Row {
+		c.lambdas++
+		x := "l" + itoa(c.lambdas)
+		defer func() { c.lambdas-- }()
+		return "list_transform(" + sql + ", lambda " + x + ": " + c.convert(x, *from.Elem, *to.Elem) + ")"
+	}
+	return castTo(sql, to)
+}
+
+func sameMembers(a, b Type) bool {
+	for i := range a.Fields {
+		if memberName(a, i) != memberName(b, i) {
+			return false
+		}
+	}
+	return true
+}
+
+// typeOf reads a type's name.
+func (c *checker) typeOf(n *typeNode) Type {
+	param := func(i, otherwise, least, most int) int {
+		if i >= len(n.params) {
+			return otherwise
+		}
+		if p := n.params[i]; p < least || p > most {
+			c.fail(n.pos, "Invalid parameter of type %s: %d", n.base, p)
+		}
+		return n.params[i]
+	}
+	most := func(k int) {
+		if len(n.params) > k || n.base != "array" && n.base != "map" && n.base != "row" && len(n.args) > 0 {
+			c.fail(n.pos, "Unknown type: %s", strings.ToLower(c.text[n.pos:n.end]))
+		}
+	}
+	switch n.base {
+	case "boolean":
+		most(0)
+		return TypeBoolean
+	case "tinyint":
+		most(0)
+		return Type{Kind: Tinyint}
+	case "smallint":
+		most(0)
+		return Type{Kind: Smallint}
+	case "integer", "int":
+		most(0)
+		return TypeInteger
+	case "bigint":
+		most(0)
+		return TypeBigint
+	case "real":
+		most(0)
+		return TypeReal
+	case "double":
+		most(0)
+		return TypeDouble
+	case "decimal", "numeric", "dec":
+		most(2)
+		p := param(0, 38, 1, 38)
+		s := param(1, 0, 0, 38)
+		if s > p {
+			c.fail(n.pos, "DECIMAL scale must be in range [0, precision (%d)]: %d", p, s)
+		}
+		return DecimalOf(p, s)
+	case "varchar":
+		most(1)
+		if len(n.params) == 0 {
+			return TypeVarchar
+		}
+		return VarcharOf(param(0, 0, 0, 1<<31-2))
+	case "varbinary":
+		most(0)
+		return TypeVarbinary
+	case "json":
+		most(0)
+		return TypeJSON
+	case "date":
+		most(0)
+		return TypeDate
+	case "time", "timestamp", "timestamp with time zone":
+		p := param(0, 3, 0, 12)
+		if p > 6 {
+			c.unsupported(n.pos, "a precision of more than 6 digits")
+		}
+		switch n.base {
+		case "time":
+			return Type{Kind: Time, Precision: p}
+		case "timestamp":
+			return TimestampOf(p)
+		}
+		return zonedOf(p, "UTC")
+	case "interval day to second", "interval year to month":
+		if n.base == "interval day to second" {
+			return Type{Kind: IntervalDaySecond}
+		}
+		return Type{Kind: IntervalYearMonth}
+	case "uuid":
+		most(0)
+		return Type{Kind: UUID}
+	case "array":
+		if len(n.args) == 1 && len(n.params) == 0 {
+			return ArrayOf(c.typeOf(n.args[0]))
+		}
+	case "map":
+		if len(n.args) == 2 && len(n.params) == 0 {
+			return MapOf(c.typeOf(n.args[0]), c.typeOf(n.args[1]))
+		}
+	case "row":
+		t := Type{Kind: Row}
+		for i, a := range n.args {
+			f := Field{Type: c.typeOf(a)}
+			if i < len(n.fields) {
+				f.Name = n.fields[i].text
+			}
+			t.Fields = append(t.Fields, f)
+		}
+		return t
+	case "char", "time with time zone", "ipaddress", "hyperloglog", "qdigest", "tdigest", "p4hyperloglog", "setdigest", "geometry", "color", "function", "unknown":
+		c.unsupported(n.pos, "type "+n.base)
+	}
+	c.fail(n.pos, "Unknown type: %s", strings.ToLower(c.text[n.pos:n.end]))
+	return Type{}
+}
+
+func (e *env) cast(x *castExpr) value {
+	t := e.typeOf(x.typ)
+	v := e.expr(x.x)
+	return e.castValue(x.pos, v, t, x.try)
+}
+
+// castValue writes CAST and TRY_CAST. DuckDB's casts read and write other texts than Trino's in many cases; each pair that is written here
+// was made to agree, the others are refused.
+func (e *env) castValue(pos int, v value, t Type, try bool) value {
+	from := v.typ
+	if from.Kind == Unknown || from.equal(t) {
+		return e.coerce(v, t)
+	}
+	sql, ok := e.castSQL(pos, v, t, try)
+	if !ok {
+		e.fail(pos, "Cannot cast %s to %s", from, t)
+	}
+	return value{sql: sql, typ: t, easy: false}
+}
+
+func (e *env) castSQL(pos int, v value, t Type, try bool) (string, bool) {
+	from := v.typ
+	word := "CAST"
+	if try {
+		word = "TRY_CAST"
+	}
+	plain := func(sql string) string { return word + "(" + sql + " AS " + duckType(t) + ")" }
+	switch t.Kind {
+	case Varchar:
+		sql, ok := e.castToText(pos, v, try)
+		if ok && t.Length != Unbounded && (from.Kind != Varchar || from.Length == Unbounded || from.Length > t.Length) {
+			n := itoa(max(t.Length, 0))
+			if from.Kind == Varchar {
+				return "left(" + sql + ", " + n + ")", true
+			}
+			if try {
+				return e.template("CASE WHEN length($1) <= "+n+" THEN $1 END", value{sql: sql, typ: TypeVarchar}), true
+			}
+			return e.template("CASE WHEN $1 IS NULL OR length($1) <= "+n+" THEN $1 ELSE "+raise("Value cannot be cast to "+t.String(), TypeVarchar)+" END",
+				value{sql: sql, typ: TypeVarchar}), true
+		}
+		return sql, ok
+	case Tinyint, Smallint, Integer, Bigint:
+		switch {
+		case from.integral(), from.Kind == Boolean, from.Kind == Decimal:
+			return plain(v.sql), true
+		case from.floating():
+			return plain("round(" + v.sql + ")"), true
+		case from.Kind == Varchar:
+			return e.fromText(v, t, `[+-]?[0-9]+`, try), true
+		}
+	case Real, Double:
+		switch {
+		case from.numeric(), from.Kind == Boolean:
+			if from.Kind == Boolean {
+				return castTo(castTo(v.sql, TypeInteger), t), true
+			}
+			return plain(v.sql), true
+		case from.Kind == Varchar:
+			v.sql = "trim(" + v.sql + ")"
+			return e.fromText(v, t, `[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?|NaN|[+-]?Infinity`, try), true
+		}
+	case Decimal:
+		switch {
+		case from.numeric():
+			return plain(v.sql), true
+		case from.Kind == Boolean:
+			return plain(castTo(v.sql, TypeInteger)), true
+		case from.Kind == Varchar:
+			return e.fromText(v, t, `[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)`, try), true
+		}
+	case Boolean:
+		switch {
+		case from.integral(), from.Kind == Decimal, from.floating():
+			return "(" + v.sql + " <> 0)", true
+		case from.Kind == Varchar:
+			otherwise := "NULL"
+			if !try {
+				otherwise = raiseText("'Cannot cast ''' || $1 || ''' to BOOLEAN'", TypeBoolean)
+			}
+			return e.template("CASE WHEN $1 IS NULL THEN NULL WHEN lower($1) IN ('true', 't', '1') THEN true WHEN lower($1) IN ('false', 'f', '0') THEN false ELSE "+
+				otherwise+" END", v), true
+		}
+	case Date:
+		switch from.Kind {
+		case Timestamp:
+			return plain(v.sql), true
+		case TimestampZoned:
+			return plain(e.local(pos, v)), true
+		case Varchar:
+			v.sql = "trim(" + v.sql + ")"
+			return e.fromText(v, t, `[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}`, try), true
+		}
+	case Timestamp:
+		switch from.Kind {
+		case Timestamp:
+			return e.precision(v, t.Precision), true
+		case Date:
+			return plain(v.sql), true
+		case TimestampZoned:
+			w := v
+			w.sql = e.local(pos, v)
+			return e.precision(w, t.Precision), true
+		case Varchar:
+			v.sql = "trim(" + v.sql + ")"
+			w := value{sql: e.fromText(v, t, `[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}( [0-9]{1,2}:[0-9]{1,2}(:[0-9]{1,2}(\.[0-9]{1,6})?)?)?`, try), typ: TimestampOf(6)}
+			return e.precision(w, t.Precision), true
+		}
+	case TimestampZoned:
+		switch from.Kind {
+		case TimestampZoned:
+			// the zone stays
+			return "", false
+		case Date:
+			return plain(v.sql), true
+		case Timestamp:
+			return e.precision(v, t.Precision), true
+		}
+	case JSON, Map, Array, Row:
+		return e.castNested(pos, v, t, try)
+	case UUID:
+		if from.Kind == Varchar {
+			return e.fromText(v, t, `[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}`, try), true
+		}
+	case Varbinary:
+		if from.Kind == Varchar {
+			return "encode(" + v.sql + ")", true
+		}
+	}
+	return "", false
+}
+
+// fromText casts a string that has the form which Trino takes; DuckDB takes many more.
+func (e *env) fromText(v value, t Type, form string, try bool) string {
+	if try {
+		return e.template("TRY_CAST(CASE WHEN regexp_full_match($1, "+quote(form)+") THEN $1 END AS "+duckType(t)+")", v)
+	}
+	return e.template("CAST(CASE WHEN $1 IS NULL OR regexp_full_match($1, "+quote(form)+") THEN $1 ELSE "+
+		raiseText("'Cannot cast ''' || $1 || ''' to "+strings.ToUpper(t.String())+"'", TypeVarchar)+" END AS "+duckType(t)+")", v)
+}
+
+// precision rounds a timestamp to fewer fractional digits.
+func (e *env) precision(v value, digits int) string {
+	if digits >= v.typ.Precision || v.typ.Kind != Timestamp && v.typ.Kind != TimestampZoned {
+		return v.sql
+	}
+	unit := "1" + strings.Repeat("0", 6-digits)
+	half := "5" + strings.Repeat("0", 5-digits)
+	// floor, also before 1970
+	return e.template("make_timestamp(CAST(floor((epoch_us($1) + "+half+") / "+unit+") AS BIGINT) * "+unit+")", v)
+}
+
+// castToText writes a value as Trino does.
+func (e *env) castToText(pos int, v value, try bool) (string, bool) {
+	switch t := v.typ; t.Kind {
+	case Varchar:
+		return v.sql, true
+	case Boolean, Tinyint, Smallint, Integer, Bigint, Decimal, UUID, Date:
+		return "CAST(" + v.sql + " AS VARCHAR)", true
+	case Double:
+		return e.doubleText(v), true
+	case Timestamp:
+		return timestampTextSQL(v.sql, t.Precision), true
+	case TimestampZoned:
+		zone := t.Zone
+		return "(" + timestampTextSQL(e.local(pos, v), t.Precision) + " || " + quote(" "+zone) + ")", true
+	case JSON:
+		otherwise := raiseText("'Cannot cast ''' || $1 || ''' to VARCHAR'", TypeVarchar)
+		if try {
+			otherwise = "NULL"
+		}
+		return e.template("CASE WHEN $1 IS NULL OR $1 = 'null' THEN NULL WHEN $1[1] IN ('{', '[') THEN "+otherwise+
+			" WHEN $1[1] = '\"' THEN json_extract_string($1, '$') ELSE $1 END", v), true
+	case IntervalDaySecond, IntervalYearMonth:
+		return e.intervalText(v), true
+	}
+	return "", false
+}
+
+// doubleText writes a double as Java does: plain from 0.001 to 10,000,000, else with an exponent.
+func (e *env) doubleText(v value) string {
+	// DuckDB's text has the same shortest digits; they are set out anew around the exponent.
+	return e.template("CASE WHEN $1 IS NULL THEN NULL WHEN isnan($1) THEN 'NaN' WHEN isinf($1) THEN CASE WHEN $1 > 0 THEN 'Infinity' ELSE '-Infinity' END "+
+		"WHEN $1 = 0 OR (abs($1) >= 0.001 AND abs($1) < 10000000) THEN CAST($1 AS VARCHAR) ELSE "+scientific("$1")+" END", v)
+}
+
+// scientific is a double's text as 1.25E-7: the digits of DuckDB's shortest text, and the exponent that they begin at.
+func scientific(x string) string {
+	text := "CAST(abs(" + x + ") AS VARCHAR)"
+	mantissa := "regexp_replace(" + text + ", 'e.*$', '')"
+	// the digits without point, leading and trailing zeros
+	digits := "rtrim(ltrim(replace(" + mantissa + ", '.', ''), '0'), '0')"
+	// 10's power of the first digit
+	own := "CASE WHEN " + mantissa + " LIKE '0.%' THEN -1 - (length(split_part(" + mantissa + ", '.', 2)) - length(ltrim(split_part(" + mantissa +
+		", '.', 2), '0'))) ELSE length(split_part(" + mantissa + ", '.', 1)) - 1 END"
+	exponent := "(" + own + " + coalesce(CAST(nullif(regexp_extract(" + text + ", 'e(.*)$', 1), '') AS INTEGER), 0))"
+	return "(CASE WHEN " + x + " < 0 THEN '-' ELSE '' END || left(" + digits + ", 1) || '.' || CASE WHEN length(" + digits + ") > 1 THEN substr(" + digits +
+		", 2) ELSE '0' END || 'E' || CAST(" + exponent + " AS VARCHAR))"
+}
+
+// timestampTextSQL is a timestamp's text with so many fractional digits.
+func timestampTextSQL(sql string, precision int) string {
+	switch precision {
+	case 0:
+		return "strftime(" + sql + ", '%Y-%m-%d %H:%M:%S')"
+	case 6:
+		return "strftime(" + sql + ", '%Y-%m-%d %H:%M:%S.%f')"
+	}
+	return "left(strftime(" + sql + ", '%Y-%m-%d %H:%M:%S.%f'), " + itoa(20+precision) + ")"
+}
+
+// intervalText writes an interval as Trino does: "2 03:04:05.678" and "1-2".
+func (e *env) intervalText(v value) string {
+	two := func(n string) string { return "lpad(CAST(" + n + " AS VARCHAR), 2, '0')" }
+	if v.typ.Kind == IntervalYearMonth {
+		return e.template("(CASE WHEN $1 < 0 THEN '-' ELSE '' END || CAST(abs($1) // 12 AS VARCHAR) || '-' || CAST(abs($1) % 12 AS VARCHAR))", v)
+	}
+	return e.template("(CASE WHEN $1 < 0 THEN '-' ELSE '' END || CAST(abs($1) // 86400000 AS VARCHAR) || ' ' || "+two("abs($1) // 3600000 % 24")+" || ':' || "+
+		two("abs($1) // 60000 % 60")+" || ':' || "+two("abs($1) // 1000 % 60")+" || '.' || lpad(CAST(abs($1) % 1000 AS VARCHAR), 3, '0'))", v)
+}
+
+// printed writes a column of the answer: types that DuckDB does not have are written out as text.
+func (c *checker) printed(pos int, sql string, t Type) string {
+	e := &env{checker: c}
+	switch t.Kind {
+	case TimestampZoned, IntervalDaySecond, IntervalYearMonth:
+		text, _ := e.castToText(pos, value{sql: sql, typ: t, easy: true}, false)
+		return text
+	case Array, Map, Row:
+		if !t.every(func(k Kind) bool { return k != TimestampZoned && k != IntervalDaySecond && k != IntervalYearMonth }) {
+			c.unsupported(pos, "an answer of type "+t.String())
+		}
+	}
+	return sql
+}
+
+// castNested casts to and from maps, arrays, rows and JSON.
+func (e *env) castNested(pos int, v value, t Type, try bool) (string, bool) {
+	from := v.typ
+	switch {
+	case t.Kind == JSON:
+		return e.toJSON(v)
+	case from.Kind == JSON:
+		return e.fromJSON(pos, v, t, try)
+	case try:
+		e.unsupported(pos, "TRY_CAST to "+t.String())
+	case from.Kind == Array && t.Kind == Array:
+		e.lambdas++
+		x := "l" + itoa(e.lambdas)
+		elem, ok := e.castElement(pos, x, *from.Elem, *t.Elem)
+		e.lambdas--
+		return "list_transform(" + v.sql + ", lambda " + x + ": " + elem + ")", ok
+	case from.Kind == Row && t.Kind == Row && len(from.Fields) == len(t.Fields):
+		var values []value
+		for i, f := range from.Fields {
+			m, ok := e.castElement(pos, "struct_extract($1, "+quote(memberName(from, i))+")", f.Type, t.Fields[i].Type)
+			if !ok {
+				return "", false
+			}
+			values = append(values, value{sql: m, typ: t.Fields[i].Type})
+		}
+		return e.template("CASE WHEN $1 IS NULL THEN NULL ELSE "+packRow(t, values)+" END", v), true
+	case from.Kind == Map && t.Kind == Map && from.Key.equal(*t.Key):
+		e.lambdas++
+		x := "l" + itoa(e.lambdas)
+		elem, ok := e.castElement(pos, x, *from.Elem, *t.Elem)
+		e.lambdas--
+		return e.template("CASE WHEN $1 IS NULL THEN NULL ELSE map(map_keys($1), list_transform(map_values($1), lambda "+x+": "+elem+")) END", v), ok
+	}
+	return "", false
+}
+
+func (e *env) castElement(pos int, sql string, from, to Type) (string, bool) {
+	v := value{sql: sql, typ: from, easy: true}
+	if from.equal(to) {
+		return sql, true
+	}
+	return e.castSQL(pos, v, to, false)
+}

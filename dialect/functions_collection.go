@@ -1,0 +1,202 @@
+package dialect
+
+import "strings"
+
+func init() {
+	define("cardinality(array) bigint", "CAST(len($1) AS BIGINT)")
+	define("cardinality(map) bigint", "CAST(cardinality($1) AS BIGINT)")
+	defineBy("element_at(map(K, V), K) V", func(v *invocation) value {
+		return value{sql: v.typed(v.args[0]) + "[" + v.typed(v.args[1]) + "]", typ: v.typ, easy: v.args[0].easy && v.args[1].easy}
+	})
+	defineBy("element_at(array(E), bigint) E", func(v *invocation) value {
+		if n, ok := v.args[1].lit.(int64); ok && n != 0 {
+			return value{sql: v.typed(v.args[0]) + "[" + v.args[1].sql + "]", typ: v.typ, easy: v.args[0].easy}
+		}
+		return v.out("CASE WHEN $2 = 0 THEN " + raise("SQL array indices start at 1", v.typ) + " ELSE $1[$2] END")
+	})
+	defineBy("contains(array(E), E) boolean", func(v *invocation) value {
+		v.needPlain(0, v.args[1].typ)
+		return v.out("CASE WHEN list_contains($1, $2) THEN true WHEN list_count($1) < len($1) THEN NULL WHEN $1 IS NULL OR $2 IS NULL THEN NULL ELSE false END")
+	})
+	defineBy("array_position(array(E), E) bigint", func(v *invocation) value {
+		v.needPlain(0, v.args[1].typ)
+		return v.out("CASE WHEN $1 IS NULL OR $2 IS NULL THEN NULL ELSE CAST(coalesce(list_position($1, $2), 0) AS BIGINT) END")
+	})
+	defineBy("array_distinct(array(E)) =1", func(v *invocation) value {
+		v.needPlain(0, *v.typ.Elem)
+		return v.out("list_filter($1, lambda x, i: list_position($1, x) IS NOT DISTINCT FROM i)")
+	})
+	defineBy("array_remove(array(E), E) =1", func(v *invocation) value {
+		v.needPlain(0, *v.typ.Elem)
+		return v.out("CASE WHEN $2 IS NULL THEN NULL ELSE list_filter($1, lambda x: x IS DISTINCT FROM $2) END")
+	})
+	defineBy("array_sort(array(E)) =1", func(v *invocation) value {
+		v.needPlain(0, *v.typ.Elem)
+		return v.out("list_sort($1, 'ASC', 'NULLS LAST')")
+	})
+	for _, f := range []string{"max", "min"} {
+		defineBy("array_"+f+"(array(E)) E", func(v *invocation) value {
+			v.needPlain(0, v.typ)
+			return v.out("CASE WHEN list_count($1) < len($1) THEN NULL ELSE list_" + f + "($1) END")
+		})
+	}
+	defineBy("arrays_overlap(array(E), array(E)) boolean", func(v *invocation) value {
+		v.needPlain(0, *v.args[0].typ.Elem)
+		return v.out("CASE WHEN list_has_any(list_filter($1, lambda x: x IS NOT NULL), list_filter($2, lambda x: x IS NOT NULL)) THEN true " +
+			"WHEN list_count($1) < len($1) OR list_count($2) < len($2) THEN CASE WHEN len($1) = 0 OR len($2) = 0 THEN false END ELSE false END")
+	})
+	defineBy("array_intersect(array(E), array(E)) =1", func(v *invocation) value {
+		v.needPlain(0, *v.args[0].typ.Elem)
+		return v.out("CASE WHEN $2 IS NULL THEN NULL ELSE list_filter($1, lambda x, i: list_position($1, x) IS NOT DISTINCT FROM i AND list_position($2, x) IS NOT NULL) END")
+	})
+	defineBy("array_except(array(E), array(E)) =1", func(v *invocation) value {
+		v.needPlain(0, *v.args[0].typ.Elem)
+		return v.out("CASE WHEN $2 IS NULL THEN NULL ELSE list_filter($1, lambda x, i: list_position($1, x) IS NOT DISTINCT FROM i AND list_position($2, x) IS NULL) END")
+	})
+	defineBy("array_union(array(E), array(E)) =1", func(v *invocation) value {
+		v.needPlain(0, *v.args[0].typ.Elem)
+		return v.out("CASE WHEN $1 IS NULL OR $2 IS NULL THEN NULL ELSE list_filter(list_concat($1, $2), lambda x, i: list_position(list_concat($1, $2), x) IS NOT DISTINCT FROM i) END")
+	})
+	defineBy("array_join(array(E), varchar) varchar", func(v *invocation) value { return v.join("") })
+	defineBy("array_join(array(E), varchar, varchar) varchar", func(v *invocation) value {
+		return v.join("coalesce(%, $3)")
+	})
+	define("flatten(array(array(E))) array(E)", "flatten($1)")
+	defineBy("slice(array(E), bigint, bigint) =1", func(v *invocation) value {
+		return v.out("CASE WHEN $2 = 0 AND $1 IS NOT NULL AND $3 IS NOT NULL THEN " + raise("SQL array indices start at 1", v.typ) +
+			" WHEN $3 < 0 AND $1 IS NOT NULL AND $2 IS NOT NULL THEN " + raise("length must be greater than or equal to 0", v.typ) +
+			" WHEN $1 IS NULL OR $2 IS NULL OR $3 IS NULL THEN NULL WHEN $2 > len($1) OR $2 < -len($1) OR $3 = 0 THEN list_slice($1, 1, 0) " +
+			"ELSE list_slice($1, CASE WHEN $2 < 0 THEN len($1) + $2 + 1 ELSE $2 END, CASE WHEN $2 < 0 THEN len($1) + $2 ELSE $2 - 1 END + $3) END")
+	})
+	defineBy("trim_array(array(E), bigint) =1", func(v *invocation) value {
+		return v.out("CASE WHEN $2 < 0 OR $2 > len($1) THEN " + raise("size must be between 0 and the array's length", v.typ) +
+			" WHEN $2 IS NULL THEN NULL ELSE list_slice($1, 1, len($1) - $2) END")
+	})
+	defineBy("repeat(T, bigint) array(T)", func(v *invocation) value {
+		return v.out("CASE WHEN $2 > 10000 THEN " + raise("count argument of repeat function must be less than or equal to 10000", v.typ) +
+			" ELSE list_transform(range(greatest($2, 0)), lambda i: $1) END")
+	})
+	for _, form := range []string{"sequence(bigint, bigint) array(bigint)", "sequence(bigint, bigint, bigint) array(bigint)"} {
+		defineBy(form, func(v *invocation) value {
+			if len(v.args) == 2 {
+				return v.out("CASE WHEN abs($2::HUGEINT - $1) >= 10000 THEN " + raise("result of sequence function must not have more than 10000 entries", v.typ) +
+					" WHEN $1 <= $2 THEN generate_series($1, $2) ELSE generate_series($1, $2, -1) END")
+			}
+			return v.out("CASE WHEN $3 = 0 THEN " + raise("step must not be zero", v.typ) + " WHEN ($3 > 0 AND $1 > $2) OR ($3 < 0 AND $1 < $2) THEN " +
+				raise("sequence stop value should be greater than or equal to start value if step is greater than zero otherwise stop should be less than or equal to start", v.typ) +
+				" WHEN abs(($2::HUGEINT - $1) // $3) >= 10000 THEN " + raise("result of sequence function must not have more than 10000 entries", v.typ) +
+				" ELSE generate_series($1, $2, $3) END")
+		})
+	}
+	define("transform(array(T), function(T, U)) array(U)", "list_transform($1, $2)")
+	define("filter(array(T), function(T, boolean)) =1", "list_filter($1, $2)")
+	// Three values: true beats NULL beats false for any, the other way round for all.
+	for name, body := range map[string]string{
+		"any_match":  "CASE WHEN $1 IS NULL THEN NULL WHEN list_contains($1, true) THEN true WHEN list_count($1) < len($1) THEN NULL ELSE false END",
+		"all_match":  "CASE WHEN $1 IS NULL THEN NULL WHEN list_contains($1, false) THEN false WHEN list_count($1) < len($1) THEN NULL ELSE true END",
+		"none_match": "CASE WHEN $1 IS NULL THEN NULL WHEN list_contains($1, true) THEN false WHEN list_count($1) < len($1) THEN NULL ELSE true END",
+	} {
+		defineBy(name+"(array(T), function(T, boolean)) boolean", func(v *invocation) value {
+			list := value{sql: v.template("list_transform($1, $2)", v.args...), typ: ArrayOf(TypeBoolean)}
+			return value{sql: v.template(body, list), typ: v.typ}
+		})
+	}
+	defineBy("reduce(array(T), S, function(S, T, S), function(S, R)) R", func(v *invocation) value {
+		s := v.bind['S']
+		if s.Kind == Unknown {
+			v.unsupported(v.call.pos, "reduce from NULL")
+		}
+		// DuckDB's list_reduce wants one type for the state and the elements.
+		if v.args[0].typ.Elem.equal(s) {
+			return v.reduceSame(s)
+		}
+		v.unsupported(v.call.pos, "reduce whose state ("+s.String()+") has another type than the elements ("+v.args[0].typ.Elem.String()+")")
+		return value{}
+	})
+	define("map_keys(map(K, V)) array(K)", "map_keys($1)")
+	define("map_values(map(K, V)) array(V)", "map_values($1)")
+	defineBy("map_entries(map(K, V)) array(row(K, V))", func(v *invocation) value {
+		return v.out("list_transform(map_entries($1), lambda x: {'f0': struct_extract(x, 'key'), 'f1': struct_extract(x, 'value')})")
+	})
+	defineBy("map_from_entries(array(row(K, V))) map(K, V)", func(v *invocation) value {
+		row := *v.args[0].typ.Elem
+		return v.out("map(list_transform($1, lambda x: struct_extract(x, " + quote(memberName(row, 0)) + ")), list_transform($1, lambda x: struct_extract(x, " +
+			quote(memberName(row, 1)) + ")))")
+	})
+	defineBy("map_filter(map(K, V), function(K, V, boolean)) =1", func(v *invocation) value {
+		f := v.overEntry(1)
+		return value{sql: v.template("map_from_entries(list_filter(map_entries($1), $2))", v.args[0], f), typ: v.typ}
+	})
+	defineBy("transform_values(map(K, V), function(K, V, R)) map(K, R)", func(v *invocation) value {
+		f := v.overEntry(1)
+		return value{sql: v.template("CASE WHEN $1 IS NULL THEN NULL ELSE map(map_keys($1), list_transform(map_entries($1), $2)) END", v.args[0], f), typ: v.typ}
+	})
+	defineBy("transform_keys(map(K, V), function(K, V, R)) map(R, V)", func(v *invocation) value {
+		f := v.overEntry(1)
+		return value{sql: v.template("CASE WHEN $1 IS NULL THEN NULL ELSE map(list_transform(map_entries($1), $2), map_values($1)) END", v.args[0], f), typ: v.typ}
+	})
+	defineBy("map_concat(map(K, V), map(K, V)) =1", func(v *invocation) value {
+		return v.out("CASE WHEN $1 IS NULL OR $2 IS NULL THEN NULL ELSE map_concat($1, $2) END")
+	})
+}
+
+// needPlain refuses elements whose comparison in DuckDB is not Trino's.
+func (v *invocation) needPlain(i int, t Type) {
+	if !t.plain() {
+		v.unsupported(v.at(i), v.call.name[0].text+" over values of type "+t.String())
+	}
+}
+
+// join writes array_join; the elements are cast to text as Trino does.
+func (v *invocation) join(nulls string) value {
+	elem := *v.args[0].typ.Elem
+	v.lambdas++
+	x := "l" + itoa(v.lambdas)
+	text, ok := v.castToText(v.call.pos, value{sql: x, typ: elem, easy: true}, false)
+	v.lambdas--
+	if !ok {
+		v.fail(v.call.pos, "Input type %s not supported", elem)
+	}
+	list := "$1"
+	if nulls != "" {
+		text = "coalesce(" + text + ", $3)"
+	}
+	if text != x {
+		list = "list_transform($1, lambda " + x + ": " + text + ")"
+	}
+	return v.out("array_to_string(" + list + ", $2)")
+}
+
+// overEntry writes a lambda of a key and a value as one over a map's entry.
+func (v *invocation) overEntry(i int) value {
+	l := v.call.args[i].(*lambdaExpr)
+	inner := *v.env
+	inner.lambda = true
+	v.lambdas++
+	x := "l" + itoa(v.lambdas)
+	m := v.args[0].typ
+	inner.scope = &scope{parent: v.scope, fields: []*field{
+		v.newField(field{name: lowerName(l.params[0]), label: l.params[0].text, typ: *m.Key, sql: "struct_extract(" + x + ", 'key')"}),
+		v.newField(field{name: lowerName(l.params[1]), label: l.params[1].text, typ: *m.Elem, sql: "struct_extract(" + x + ", 'value')"}),
+	}}
+	body := inner.expr(l.body)
+	v.lambdas--
+	return value{sql: "lambda " + x + ": " + v.typed(v.coerce(body, *v.args[i].typ.Elem)), typ: v.args[i].typ, easy: true}
+}
+
+// reduceSame writes reduce where the state has the elements' type. DuckDB starts from the state and takes the elements one by one.
+func (v *invocation) reduceSame(s Type) value {
+	finish := v.call.args[3].(*lambdaExpr)
+	state := v.template("list_reduce($1, $2, $3)", v.args[0], v.args[2], v.args[1])
+	inner := *v.env
+	inner.lambda = true
+	v.lambdas++
+	x := "l" + itoa(v.lambdas)
+	inner.scope = &scope{parent: v.scope, fields: []*field{v.newField(field{name: lowerName(finish.params[0]), label: finish.params[0].text, typ: s, sql: x})}}
+	body := inner.expr(finish.body)
+	v.lambdas--
+	sql := "list_transform([" + state + "], lambda " + x + ": " + v.typed(v.coerce(body, v.typ)) + ")[1]"
+	return value{sql: v.template("CASE WHEN $1 IS NULL THEN NULL ELSE $2 END", v.args[0], value{sql: sql, typ: v.typ}), typ: v.typ}
+}
+
+func lowerName(n name) string { return strings.ToLower(n.text) }

@@ -1,0 +1,177 @@
+package dialect
+
+import (
+	"strconv"
+	"strings"
+)
+
+func init() {
+	for _, t := range []string{"varchar", "json"} {
+		defineBy("json_extract_scalar("+t+", varchar) varchar", func(v *invocation) value {
+			// DuckDB writes a number with a fraction anew; only where the input has it in the same digits is it the input's own text.
+			node := value{sql: v.template("TRY(json_extract($1, $2))", v.args[0], v.jsonPath(1)), typ: TypeJSON}
+			return value{sql: v.template("CASE json_type($1) WHEN 'VARCHAR' THEN json_extract_string($1, '$') WHEN 'BOOLEAN' THEN CAST($1 AS VARCHAR) "+
+				"WHEN 'BIGINT' THEN CAST($1 AS VARCHAR) WHEN 'UBIGINT' THEN CAST($1 AS VARCHAR) WHEN 'DOUBLE' THEN "+
+				"CASE WHEN regexp_matches($2, '[^0-9.eE+-]' || regexp_escape(CAST($1 AS VARCHAR)) || '[^0-9.eE+-]') OR trim($2) = CAST($1 AS VARCHAR) THEN CAST($1 AS VARCHAR) ELSE "+
+				raise("json_extract_scalar of a number that is written in another form than 1.5 is not supported yet", TypeVarchar)+" END END", node, v.args[0]), typ: v.typ}
+		})
+		defineBy("json_extract("+t+", varchar) json", func(v *invocation) value {
+			return value{sql: v.template("CAST(TRY(json_extract($1, $2)) AS VARCHAR)", v.args[0], v.jsonPath(1)), typ: v.typ}
+		})
+		define("json_array_length("+t+") bigint", "CASE WHEN json_type(TRY(CAST($1 AS JSON))) = 'ARRAY' THEN CAST(json_array_length($1) AS BIGINT) END")
+		defineBy("json_size("+t+", varchar) bigint", func(v *invocation) value {
+			node := value{sql: v.template("TRY(json_extract($1, $2))", v.args[0], v.jsonPath(1)), typ: TypeJSON}
+			return value{sql: v.template("CASE json_type($1) WHEN 'ARRAY' THEN CAST(json_array_length($1) AS BIGINT) WHEN 'OBJECT' THEN CAST(len(json_keys($1)) AS BIGINT) "+
+				"ELSE CASE WHEN $1 IS NOT NULL THEN CAST(0 AS BIGINT) END END", node), typ: v.typ}
+		})
+		for _, elem := range []struct{ typ, match string }{
+			{"varchar", "json_type(x) = 'VARCHAR' AND json_extract_string(x, '$') = $2"},
+			{"bigint", "json_type(x) IN ('BIGINT', 'UBIGINT') AND CAST(x AS VARCHAR) = CAST($2 AS VARCHAR)"},
+			{"boolean", "json_type(x) = 'BOOLEAN' AND CAST(x AS VARCHAR) = CAST($2 AS VARCHAR)"},
+		} {
+			define("json_array_contains("+t+", "+elem.typ+") boolean", "CASE WHEN json_type(TRY(CAST($1 AS JSON))) = 'ARRAY' AND $2 IS NOT NULL THEN len(list_filter("+
+				"json_extract($1, '$[*]'), lambda x: "+elem.match+")) > 0 END")
+		}
+	}
+	define("json_parse(varchar) json", "CAST(json($1) AS VARCHAR)")
+	define("is_json_scalar(varchar) boolean", "(json_type(json($1)) NOT IN ('ARRAY', 'OBJECT'))")
+	define("is_json_scalar(json) boolean", "(json_type($1) NOT IN ('ARRAY', 'OBJECT'))")
+	defineBy("json_format(json) varchar", func(v *invocation) value { return v.out(sortedJSON("$1", TypeVarchar)) })
+}
+
+// sortedJSON passes on a JSON text whose members are few enough to stand in one order only, or in the order that Trino writes them in: sorted.
+func sortedJSON(sql string, t Type) string {
+	return "CASE WHEN json_type(" + sql + ") = 'OBJECT' AND json_keys(" + sql + ") <> list_sort(json_keys(" + sql + ")) THEN " +
+		raise("writing out JSON objects whose members are not sorted is not supported yet", t) + " ELSE " + sql + " END"
+}
+
+// jsonPath is the i-th argument, a path of Trino's ($.a.b[0]["c d"]), as DuckDB writes paths.
+func (v *invocation) jsonPath(i int) value {
+	text := v.literal(i)
+	refuse := func() { v.fail(v.at(i), "Invalid JSON path: '%s'", text) }
+	if !strings.HasPrefix(text, "$") {
+		refuse()
+	}
+	out := "$"
+	for rest := text[1:]; rest != ""; {
+		switch {
+		case rest[0] == '.' && len(rest) > 1 && (wordByte(rest[1]) || rest[1] == '$' || rest[1] == ':' || rest[1] >= 0x80):
+			n := 1
+			for n < len(rest) && (wordByte(rest[n]) || rest[n] == '-' || rest[n] == ':' || rest[n] == '$' || rest[n] >= 0x80) {
+				n++
+			}
+			out += `."` + rest[1:n] + `"`
+			rest = rest[n:]
+		case strings.HasPrefix(rest, "[\"") || strings.HasPrefix(rest, "['"):
+			end := strings.Index(rest[2:], rest[1:2]+"]")
+			if end <= 0 || strings.ContainsAny(rest[2:2+end], `"\`) {
+				refuse()
+			}
+			out += `."` + rest[2:2+end] + `"`
+			rest = rest[end+4:]
+		case rest[0] == '[':
+			end := strings.IndexByte(rest, ']')
+			if end < 0 {
+				refuse()
+			}
+			n, err := strconv.Atoi(rest[1:end])
+			if err != nil || n < 0 || n > 1<<30 {
+				v.unsupported(v.at(i), "JSON path '"+text+"'")
+			}
+			out += "[" + itoa(n) + "]"
+			rest = rest[end+1:]
+		case strings.HasPrefix(rest, ".*"), strings.HasPrefix(rest, ".."):
+			v.unsupported(v.at(i), "JSON path '"+text+"'")
+		default:
+			refuse()
+		}
+	}
+	if strings.Contains(out, "*") {
+		v.unsupported(v.at(i), "JSON path '"+text+"'")
+	}
+	return value{sql: quote(out), typ: TypeVarchar, easy: true}
+}
+
+// toJSON casts to JSON.
+func (e *env) toJSON(v value) (string, bool) {
+	switch v.typ.Kind {
+	case Varchar:
+		return "CAST(to_json(" + v.sql + ") AS VARCHAR)", true
+	case Boolean, Tinyint, Smallint, Integer, Bigint:
+		return "CAST(" + v.sql + " AS VARCHAR)", true
+	case Array:
+		switch v.typ.Elem.Kind {
+		case Varchar, Boolean, Tinyint, Smallint, Integer, Bigint:
+			return "CAST(to_json(" + v.sql + ") AS VARCHAR)", true
+		}
+	case Map:
+		if v.typ.Key.Kind == Varchar {
+			switch v.typ.Elem.Kind {
+			case Varchar, Boolean, Tinyint, Smallint, Integer, Bigint:
+				return e.template("CASE WHEN $1 IS NULL THEN NULL ELSE CAST(to_json(map_from_entries(list_sort(map_entries($1)))) AS VARCHAR) END", v), true
+			}
+		}
+	}
+	return "", false
+}
+
+// fromJSON casts JSON to another type; varchar is castToText's.
+func (e *env) fromJSON(pos int, v value, t Type, try bool) (string, bool) {
+	wrong := func(t Type) string {
+		if try {
+			return "CAST(NULL AS " + duckType(t) + ")"
+		}
+		return raise("Cannot cast JSON to "+t.String(), t)
+	}
+	if try {
+		e.unsupported(pos, "TRY_CAST of JSON to "+t.String())
+	}
+	switch t.Kind {
+	case Array:
+		e.lambdas++
+		x := "l" + itoa(e.lambdas)
+		elem, ok := e.jsonElement(pos, x, *t.Elem)
+		e.lambdas--
+		if !ok {
+			return "", false
+		}
+		list := value{sql: "lambda " + x + ": " + elem, typ: Type{Kind: Function}, easy: true}
+		return e.template("CASE json_type($1) WHEN 'ARRAY' THEN list_transform(json_extract($1, '$[*]'), $2) WHEN 'NULL' THEN NULL ELSE CASE WHEN $1 IS NOT NULL THEN "+
+			wrong(t)+" END END", v, list), true
+	case Map:
+		if t.Key.Kind != Varchar {
+			return "", false
+		}
+		e.lambdas++
+		x := "l" + itoa(e.lambdas)
+		elem, ok := e.jsonElement(pos, x, *t.Elem)
+		e.lambdas--
+		if !ok {
+			return "", false
+		}
+		list := value{sql: "lambda " + x + ": " + elem, typ: Type{Kind: Function}, easy: true}
+		return e.template("CASE json_type($1) WHEN 'OBJECT' THEN map(json_keys($1), list_transform(map_values(CAST(CAST($1 AS JSON) AS MAP(VARCHAR, JSON))), $2)) "+
+			"WHEN 'NULL' THEN NULL ELSE CASE WHEN $1 IS NOT NULL THEN "+wrong(t)+" END END", v, list), true
+	}
+	return "", false
+}
+
+// jsonElement casts one element of a JSON array or object.
+func (e *env) jsonElement(pos int, x string, t Type) (string, bool) {
+	v := value{sql: "CAST(" + x + " AS VARCHAR)", typ: TypeJSON, easy: true}
+	switch t.Kind {
+	case JSON:
+		return v.sql, true
+	case Varchar:
+		return e.castToText(pos, v, false)
+	case Bigint, Integer:
+		return e.template("CASE WHEN $1 = 'null' THEN NULL WHEN json_type($1) IN ('BIGINT', 'UBIGINT') THEN CAST($1 AS "+duckType(t)+") WHEN $1 IS NOT NULL THEN "+
+			raise("Cannot cast JSON to "+t.String(), t)+" END", v), true
+	case Boolean:
+		return e.template("CASE $1 WHEN 'null' THEN NULL WHEN 'true' THEN true WHEN 'false' THEN false ELSE CASE WHEN $1 IS NOT NULL THEN "+
+			raise("Cannot cast JSON to boolean", t)+" END END", v), true
+	case Array, Map:
+		return e.fromJSON(pos, v, t, false)
+	}
+	return "", false
+}

@@ -1,0 +1,81 @@
+package dialect
+
+func init() {
+	for _, t := range []string{"tinyint", "smallint", "integer", "bigint", "real", "double"} {
+		define("abs("+t+") =1", "abs($1)")
+		define("mod("+t+", "+t+") =1", "")
+		if patternNames[t].integer() {
+			for _, f := range []string{"ceil", "ceiling", "floor", "round", "truncate"} {
+				define(f+"("+t+") =1", "$1")
+			}
+			define("sign("+t+") =1", "CAST(sign($1) AS "+duckType(Type{Kind: patternNames[t]})+")")
+			continue
+		}
+		d := duckType(Type{Kind: patternNames[t]})
+		define("ceil("+t+") =1", "CAST(ceil($1) AS "+d+")")
+		define("ceiling("+t+") =1", "CAST(ceil($1) AS "+d+")")
+		define("floor("+t+") =1", "CAST(floor($1) AS "+d+")")
+		define("round("+t+") =1", "CAST(round($1) AS "+d+")")
+		define("truncate("+t+") =1", "CAST(trunc($1) AS "+d+")")
+		define("sign("+t+") =1", "CASE WHEN isnan($1) THEN $1 ELSE CAST(sign($1) AS "+d+") END")
+	}
+	// mod is the operator, with its errors.
+	for i := range scalarFunctions["mod"] {
+		s := &scalarFunctions["mod"][i]
+		s.write = func(v *invocation) value { return v.operator("%") }
+	}
+	defineBy("mod(decimal, decimal) decimal", func(v *invocation) value { return v.operator("%") })
+	defineBy("abs(decimal) =1", func(v *invocation) value { return v.out("abs($1)") })
+	defineBy("sign(decimal) =1", func(v *invocation) value {
+		v.typ = DecimalOf(1, 0)
+		return v.out("CAST(sign($1) AS DECIMAL(1,0))")
+	})
+	for _, f := range []string{"round", "floor", "ceil", "ceiling"} {
+		defineBy(f+"(decimal) =1", func(v *invocation) value {
+			t := v.args[0].typ
+			v.typ = DecimalOf(min(38, t.Precision-t.Scale+min(t.Scale, 1)), 0)
+			switch f {
+			case "round":
+				return v.out(castTo("$1", v.typ))
+			case "floor":
+				return v.out(castTo("floor($1)", v.typ))
+			}
+			return v.out(castTo("ceil($1)", v.typ))
+		})
+	}
+	define("round(bigint, integer) =1", "CASE WHEN $2 >= 0 THEN $1 ELSE CAST(round($1, $2) AS BIGINT) END")
+	define("round(double, integer) =1", "round($1, $2)")
+	for _, f := range []string{"sqrt", "cbrt", "exp", "ln", "log2", "log10", "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "degrees", "radians"} {
+		define(f+"(double) double", f+"($1)")
+	}
+	define("atan2(double, double) double", "atan2($1, $2)")
+	define("pow(double, double) double", "pow($1, $2)")
+	define("power(double, double) double", "pow($1, $2)")
+	define("log(double, double) double", "(ln($2) / ln($1))")
+	define("pi() double", "pi()")
+	define("e() double", "exp(1.0::DOUBLE)")
+	define("nan() double", "'NaN'::DOUBLE")
+	define("infinity() double", "'Infinity'::DOUBLE")
+	define("is_nan(double) boolean", "isnan($1)")
+	define("is_finite(double) boolean", "isfinite($1)")
+	define("is_infinite(double) boolean", "isinf($1)")
+	define("random() double", "random()")
+	define("rand() double", "random()")
+	define("bitwise_and(bigint, bigint) bigint", "($1 & $2)")
+	define("bitwise_or(bigint, bigint) bigint", "($1 | $2)")
+	define("bitwise_xor(bigint, bigint) bigint", "xor($1, $2)")
+	define("bitwise_not(bigint) bigint", "(~ $1)")
+	defineBy("width_bucket(double, double, double, bigint) bigint", func(v *invocation) value {
+		return v.out("CASE WHEN $4 <= 0 THEN " + raise("bucketCount must be greater than 0", TypeBigint) + " WHEN isnan($1) OR NOT isfinite($2) OR NOT isfinite($3) OR $2 = $3 THEN " +
+			raise("width_bucket takes finite bounds that differ", TypeBigint) + " WHEN $2 < $3 THEN CASE WHEN $1 < $2 THEN 0 WHEN $1 >= $3 THEN $4 + 1 ELSE " +
+			"CAST(floor($4 * ($1 - $2) / ($3 - $2)) AS BIGINT) + 1 END ELSE CASE WHEN $1 > $2 THEN 0 WHEN $1 <= $3 THEN $4 + 1 ELSE " +
+			"CAST(floor($4 * ($2 - $1) / ($2 - $3)) AS BIGINT) + 1 END END")
+	})
+}
+
+func (k Kind) integer() bool { return k >= Tinyint && k <= Bigint }
+
+// operator writes a call as the operator that means the same.
+func (v *invocation) operator(op string) value {
+	return v.arithmetic(&arithmeticExpr{node: v.call.node, op: op, opPos: v.call.pos, left: v.call.args[0], right: v.call.args[1]})
+}

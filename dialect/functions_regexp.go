@@ -1,0 +1,232 @@
+package dialect
+
+import (
+	"regexp/syntax"
+	"strings"
+)
+
+func init() {
+	add := func(sigText string, write func(v *invocation, p expression) value) {
+		defineBy(sigText, func(v *invocation) value { return write(v, v.regexp(1)) })
+	}
+	add("regexp_like(varchar, varchar) boolean", func(v *invocation, p expression) value { return v.outRegexp("regexp_matches($1, $2)", p) })
+	add("regexp_extract(varchar, varchar) varchar", func(v *invocation, p expression) value {
+		return v.outRegexp("CASE WHEN regexp_matches($1, $2) THEN regexp_extract($1, $2) END", p)
+	})
+	add("regexp_extract(varchar, varchar, bigint) varchar", func(v *invocation, p expression) value {
+		g := v.group(2, p)
+		return v.outRegexp("CASE WHEN regexp_matches($1, $2) THEN regexp_extract($1, $2, "+g+") END", p)
+	})
+	add("regexp_extract_all(varchar, varchar) array(varchar)", func(v *invocation, p expression) value {
+		v.needText(p)
+		return v.outRegexp("regexp_extract_all($1, $2)", p)
+	})
+	add("regexp_extract_all(varchar, varchar, bigint) array(varchar)", func(v *invocation, p expression) value {
+		v.needText(p)
+		return v.outRegexp("regexp_extract_all($1, $2, "+v.group(2, p)+")", p)
+	})
+	add("regexp_count(varchar, varchar) bigint", func(v *invocation, p expression) value {
+		v.needText(p)
+		return v.outRegexp("CAST(len(regexp_extract_all($1, $2)) AS BIGINT)", p)
+	})
+	add("regexp_split(varchar, varchar) array(varchar)", func(v *invocation, p expression) value {
+		v.needText(p)
+		return v.outRegexp("string_split_regex($1, $2)", p)
+	})
+	add("regexp_replace(varchar, varchar) varchar", func(v *invocation, p expression) value {
+		v.needText(p)
+		return v.outRegexp("regexp_replace($1, $2, '', 'g')", p)
+	})
+	add("regexp_replace(varchar, varchar, varchar) varchar", func(v *invocation, p expression) value {
+		v.needText(p)
+		with := stringValue(v.replacement(2, p))
+		return value{sql: v.template("regexp_replace($1, $2, $3, 'g')", v.args[0], p.value, with), typ: v.typ}
+	})
+}
+
+// expression is a regular expression that RE2 reads as Trino does.
+type expression struct {
+	value  value
+	tree   *syntax.Regexp
+	groups int
+}
+
+// outRegexp is out with the pattern in the second argument's place.
+func (v *invocation) outRegexp(text string, p expression) value {
+	return value{sql: v.template(text, v.args[0], p.value), typ: v.typ}
+}
+
+// regexp is the i-th argument, a regular expression in Java's syntax as Trino has it. What RE2, the engine's, has not or reads otherwise is
+// refused.
+func (v *invocation) regexp(i int) expression {
+	text := v.literal(i)
+	at := v.at(i)
+	var b strings.Builder
+	class := false
+	refuse := func(what string) { v.unsupported(at, "regular expression with "+what) }
+	for j := 0; j < len(text); j++ {
+		c := text[j]
+		rest := text[j:]
+		switch {
+		case c == '\\' && j+1 < len(text):
+			j++
+			switch n := text[j]; {
+			case n == 'd':
+				b.WriteString(`\p{Nd}`)
+			case n == 'D' && !class:
+				b.WriteString(`\P{Nd}`)
+			case n == 'w' && class:
+				b.WriteString(`\p{L}\p{M}\p{N}\p{Pc}`)
+			case n == 'w':
+				b.WriteString(`[\p{L}\p{M}\p{N}\p{Pc}]`)
+			case n == 'W' && !class:
+				b.WriteString(`[^\p{L}\p{M}\p{N}\p{Pc}]`)
+			case n == 's' && class:
+				b.WriteString(`\t\n\v\f\r\x{85}\p{Z}`)
+			case n == 's':
+				b.WriteString(`[\t\n\v\f\r\x{85}\p{Z}]`)
+			case n == 'S' && !class:
+				b.WriteString(`[^\t\n\v\f\r\x{85}\p{Z}]`)
+			case strings.IndexByte("bBAztnrfa", n) >= 0 && !class, class && strings.IndexByte("tnrfa", n) >= 0:
+				b.WriteString(`\` + string(n))
+			case n < 0x80 && !letter(n) && !digit(n):
+				b.WriteString(`\` + string(n))
+			default:
+				refuse(`\` + string(n))
+			}
+		case class && c == '[':
+			refuse("a class within a class")
+		case class && strings.HasPrefix(rest, "&&"):
+			refuse("&&")
+		case c == '[':
+			class = true
+			b.WriteByte(c)
+			if strings.HasPrefix(text[j+1:], "^") {
+				b.WriteByte('^')
+				j++
+			}
+			if strings.HasPrefix(text[j+1:], "]") {
+				refuse("an empty class")
+			}
+		case c == ']' && class:
+			class = false
+			b.WriteByte(c)
+		case class:
+			b.WriteByte(c)
+		case strings.HasPrefix(rest, "(?"):
+			if !strings.HasPrefix(rest, "(?:") && !strings.HasPrefix(rest, "(?i)") && !strings.HasPrefix(rest, "(?s)") && !strings.HasPrefix(rest, "(?is)") {
+				refuse("(?" + strings.ToValidUTF8(rest[2:min(3, len(rest))], "") + "…)")
+			}
+			b.WriteByte(c)
+		case (c == '+') && j > 0 && strings.IndexByte("*+?}", text[j-1]) >= 0 && (j < 2 || text[j-2] != '\\'):
+			refuse("a possessive quantifier")
+		case c == '$':
+			if j+1 < len(text) && text[j+1] != ')' && text[j+1] != '|' {
+				refuse("$ before the end")
+			}
+			b.WriteByte(c)
+		default:
+			b.WriteByte(c)
+		}
+	}
+	tree, err := syntax.Parse(b.String(), syntax.Perl)
+	if err != nil {
+		v.fail(at, "invalid regular expression: %s", strings.TrimPrefix(err.Error(), "error parsing regexp: "))
+	}
+	return expression{stringValue(b.String()), tree, tree.MaxCap()}
+}
+
+// needText refuses patterns that match an empty text, whose repeated matches engines count differently.
+func (v *invocation) needText(p expression) {
+	if matchesEmpty(p.tree) {
+		v.unsupported(v.at(1), v.call.name[0].text+" with a pattern that matches the empty string")
+	}
+}
+
+func matchesEmpty(r *syntax.Regexp) bool {
+	switch r.Op {
+	case syntax.OpEmptyMatch, syntax.OpStar, syntax.OpQuest, syntax.OpBeginLine, syntax.OpEndLine, syntax.OpBeginText, syntax.OpEndText,
+		syntax.OpWordBoundary, syntax.OpNoWordBoundary:
+		return true
+	case syntax.OpRepeat:
+		return r.Min == 0 || matchesEmpty(r.Sub[0])
+	case syntax.OpCapture, syntax.OpPlus:
+		return matchesEmpty(r.Sub[0])
+	case syntax.OpConcat:
+		for _, s := range r.Sub {
+			if !matchesEmpty(s) {
+				return false
+			}
+		}
+		return true
+	case syntax.OpAlternate:
+		for _, s := range r.Sub {
+			if matchesEmpty(s) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// group is the number of a group that takes part in every match: where one does not, Trino answers NULL and DuckDB an empty text.
+func (v *invocation) group(i int, p expression) string {
+	n, ok := v.args[i].lit.(int64)
+	if !ok {
+		v.unsupported(v.at(i), "a group that is no literal")
+	}
+	if n < 0 || n > int64(p.groups) {
+		v.fail(v.at(i), "Pattern has %d groups. Cannot access group %d", p.groups, n)
+	}
+	if n > 9 || n > 0 && !takesPart(p.tree, int(n)) {
+		v.unsupported(v.at(i), "a group that may have no part in a match")
+	}
+	return itoa64(n)
+}
+
+func takesPart(r *syntax.Regexp, group int) bool {
+	switch r.Op {
+	case syntax.OpCapture:
+		return r.Cap == group || takesPart(r.Sub[0], group)
+	case syntax.OpConcat:
+		for _, s := range r.Sub {
+			if takesPart(s, group) {
+				return true
+			}
+		}
+	case syntax.OpPlus:
+		return takesPart(r.Sub[0], group)
+	case syntax.OpRepeat:
+		return r.Min > 0 && takesPart(r.Sub[0], group)
+	}
+	return false
+}
+
+// replacement is the i-th argument, Java's replacement text with $1 and \$, in RE2's form with \1.
+func (v *invocation) replacement(i int, p expression) string {
+	text := v.literal(i)
+	var b strings.Builder
+	for j := 0; j < len(text); j++ {
+		switch c := text[j]; {
+		case c == '\\' && j+1 < len(text):
+			j++
+			if text[j] == '\\' {
+				b.WriteString(`\\`)
+			} else {
+				b.WriteByte(text[j])
+			}
+		case c == '$' && j+1 < len(text) && digit(text[j+1]):
+			j++
+			n := int(text[j] - '0')
+			if j+1 < len(text) && digit(text[j+1]) || n > p.groups {
+				v.unsupported(v.at(i), "replacement '"+text+"'")
+			}
+			b.WriteString(`\` + itoa(n))
+		case c == '\\', c == '$':
+			v.unsupported(v.at(i), "replacement '"+text+"'")
+		default:
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
+}

@@ -1,0 +1,90 @@
+package dialect
+
+import "strings"
+
+// whitespace is what Trino's trim functions take for blank.
+const whitespace = "\t\n\v\f\r\x1c\x1d\x1e\x1f \u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2008\u2009\u200a\u2028\u2029\u205f\u3000"
+
+func init() {
+	define("length(varchar) bigint", "CAST(length($1) AS BIGINT)")
+	define("length(varbinary) bigint", "CAST(octet_length($1) AS BIGINT)")
+	define("lower(varchar) =1", "lower($1)")
+	define("upper(varchar) =1", "upper($1)")
+	define("strpos(varchar, varchar) bigint", "CASE WHEN $2 = '' AND $1 IS NOT NULL THEN CAST(1 AS BIGINT) ELSE CAST(instr($1, $2) AS BIGINT) END")
+	for _, name := range []string{"substr", "substring"} {
+		define(name+"(varchar, bigint) =1", "CASE WHEN $2 = 0 OR $2 < -length($1) THEN left($1, 0) ELSE substring($1, $2) END")
+		define(name+"(varchar, bigint, bigint) =1",
+			"CASE WHEN $2 = 0 OR $2 < -length($1) OR $3 <= 0 THEN substring(left($1, 0), $2, $3) ELSE substring($1, CASE WHEN $2 < 0 THEN length($1) + $2 + 1 ELSE $2 END, $3) END")
+	}
+	define("replace(varchar, varchar) varchar", "replace($1, $2, '')")
+	define("replace(varchar, varchar, varchar) varchar", "CASE WHEN $2 = '' AND $1 IS NOT NULL AND $3 IS NOT NULL THEN "+
+		raise("replace of an empty string is not supported yet", TypeVarchar)+" ELSE replace($1, $2, $3) END")
+	define("reverse(varchar) =1", "CASE WHEN strlen($1) > length($1) THEN "+raise("reverse of text beyond ASCII is not supported yet", TypeVarchar)+
+		" ELSE reverse($1) END")
+	define("reverse(array(T)) =1", "list_reverse($1)")
+	define("split(varchar, varchar) array(varchar)", "CASE WHEN $2 = '' AND $1 IS NOT NULL THEN "+raise("The delimiter may not be the empty string", ArrayOf(TypeVarchar))+
+		" ELSE string_split($1, $2) END")
+	define("split(varchar, varchar, bigint) array(varchar)", "CASE WHEN $3 <= 0 AND $1 IS NOT NULL AND $2 IS NOT NULL THEN "+raise("Limit must be positive", ArrayOf(TypeVarchar))+
+		" WHEN $2 = '' AND $1 IS NOT NULL AND $3 IS NOT NULL THEN "+raise("The delimiter may not be the empty string", ArrayOf(TypeVarchar))+
+		" WHEN $1 IS NULL OR $2 IS NULL OR $3 IS NULL THEN NULL WHEN len(string_split($1, $2)) <= $3 THEN string_split($1, $2)"+
+		" ELSE list_concat(list_slice(string_split($1, $2), 1, $3 - 1), [array_to_string(list_slice(string_split($1, $2), $3, len(string_split($1, $2))), $2)]) END")
+	define("split_part(varchar, varchar, bigint) varchar", "CASE WHEN $3 <= 0 AND $1 IS NOT NULL AND $2 IS NOT NULL THEN "+
+		raise("Index must be greater than zero", TypeVarchar)+" WHEN $2 = '' AND $1 IS NOT NULL AND $3 IS NOT NULL THEN "+
+		raise("split_part with an empty delimiter is not supported yet", TypeVarchar)+" ELSE string_split($1, $2)[$3] END")
+	for _, name := range []string{"trim", "ltrim", "rtrim"} {
+		define(name+"(varchar) =1", name+"($1, "+quote(whitespace)+")")
+		define(name+"(varchar, varchar) =1", name+"($1, $2)")
+	}
+	for _, name := range []string{"lpad", "rpad"} {
+		define(name+"(varchar, bigint, varchar) varchar", "CASE WHEN $2 < 0 AND $1 IS NOT NULL AND $3 IS NOT NULL THEN "+
+			raise("Target length must be in the range [0..2147483647]", TypeVarchar)+" WHEN $3 = '' AND $1 IS NOT NULL AND $2 IS NOT NULL THEN "+
+			raise("Padding string must not be empty", TypeVarchar)+" ELSE "+name+"($1, CAST($2 AS INTEGER), $3) END")
+	}
+	define("starts_with(varchar, varchar) boolean", "starts_with($1, $2)")
+	define("chr(bigint) varchar", "chr(CAST($1 AS INTEGER))")
+	define("translate(varchar, varchar, varchar) varchar", "translate($1, $2, $3)")
+	define("levenshtein_distance(varchar, varchar) bigint", "CASE WHEN strlen($1) > length($1) OR strlen($2) > length($2) THEN "+
+		raise("levenshtein_distance of text beyond ASCII is not supported yet", TypeBigint)+" ELSE CAST(levenshtein($1, $2) AS BIGINT) END")
+	define("hamming_distance(varchar, varchar) bigint", "CASE WHEN strlen($1) > length($1) OR strlen($2) > length($2) THEN "+
+		raise("hamming_distance of text beyond ASCII is not supported yet", TypeBigint)+" WHEN length($1) <> length($2) THEN "+
+		raise("The input strings to hamming_distance function must have the same length", TypeBigint)+" ELSE CAST(hamming($1, $2) AS BIGINT) END")
+	define("to_utf8(varchar) varbinary", "encode($1)")
+	define("from_utf8(varbinary) varchar", "decode($1)")
+	defineBy("normalize(varchar, varchar) varchar", func(v *invocation) value {
+		if v.literal(1) != "NFC" {
+			v.unsupported(v.call.pos, "normalize to another form than NFC")
+		}
+		return v.out("nfc_normalize($1)")
+	})
+	defineBy("codepoint(varchar) integer", func(v *invocation) value {
+		if v.args[0].typ.Length != 1 {
+			v.fail(v.call.pos, "Unexpected parameters (%s) for function codepoint. Expected: codepoint(varchar(1))", v.args[0].typ)
+		}
+		return v.out("unicode($1)")
+	})
+	defineBy("concat_ws(varchar, varchar…) varchar", func(v *invocation) value {
+		if len(v.args) == 1 {
+			return v.out("CASE WHEN $1 IS NOT NULL THEN '' END")
+		}
+		var list []string
+		for _, a := range v.args[1:] {
+			list = append(list, castNull(a, TypeVarchar))
+		}
+		return value{sql: v.template("CASE WHEN $1 IS NULL THEN NULL ELSE concat_ws($1, $2) END", v.args[0],
+			value{sql: strings.Join(list, ", "), typ: TypeVarchar, easy: true}), typ: v.typ}
+	})
+	define("concat_ws(varchar, array(varchar)) varchar", "array_to_string($2, $1)")
+
+	define("md5(varbinary) varbinary", "unhex(md5($1))")
+	define("sha1(varbinary) varbinary", "unhex(sha1($1))")
+	define("sha256(varbinary) varbinary", "unhex(sha256($1))")
+	define("to_hex(varbinary) varchar", "hex($1)")
+	define("from_hex(varchar) varbinary", "CASE WHEN length($1) % 2 = 1 OR NOT regexp_full_match($1, '[0-9a-fA-F]*') THEN "+
+		raise("Hex input is not valid", TypeVarbinary)+" ELSE unhex($1) END")
+	define("to_base64(varbinary) varchar", "to_base64($1)")
+	define("from_base64(varchar) varbinary", "from_base64($1)")
+	define("to_base64url(varbinary) varchar", "replace(replace(to_base64($1), '+', '-'), '/', '_')")
+	define("from_base64url(varchar) varbinary", "from_base64(replace(replace($1, '-', '+'), '_', '/'))")
+
+	define("uuid() uuid", "uuid()")
+}
