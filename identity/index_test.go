@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -360,6 +361,35 @@ func TestFilter(t *testing.T) {
 	if rate := float64(passed) / float64(asked); rate > 0.012 {
 		t.Errorf("%.2f %% of absent keys pass the filter", 100*rate)
 	}
+}
+
+func TestTableSorted(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		tab := newTable()
+		var all []Key
+		// Few high bits in use: long clusters, over the end of the slots too.
+		top := rapid.SampledFrom([]uint64{0, 1 << 63, 0xfff << 52, 0xffffffffffffffff}).Draw(t, "top")
+		for range rapid.IntRange(0, 1500).Draw(t, "n") {
+			k := Key{fp: rapid.Uint64().Draw(t, "fp") | top}
+			k.hash[0] = rapid.Byte().Draw(t, "hash")
+			if rapid.IntRange(0, 9).Draw(t, "zero") == 0 {
+				k.fp = 0
+			}
+			if _, exact := tab.find(k); !exact {
+				tab.add(k, 1, 1)
+				all = append(all, k)
+			}
+		}
+		slices.SortFunc(all, compare)
+		if got := tab.sorted(); !slices.Equal(got, all) {
+			t.Fatalf("%d keys, sorted %d", len(all), len(got))
+		}
+		for _, k := range all {
+			if fp, exact := tab.find(k); !fp || !exact {
+				t.Fatal("not found")
+			}
+		}
+	})
 }
 
 // benchIndex fills an index with n identities and reports what asking costs.

@@ -3,16 +3,18 @@ package identity
 import "slices"
 
 // table holds the newest keys in memory: open addressing with linear probing, no deletion. Several keys may share a fingerprint.
-// Fingerprints are uniform; 0 marks an empty slot and is kept apart.
+// Fingerprints are uniform; 0 marks an empty slot and is kept apart. A key's slot is given by the high bits of its fingerprint, so that
+// the slots are nearly in order already when they are to be sorted.
 type table struct {
 	slots []Key
+	shift uint  // 64 less the bits of a slot's number
 	zero  []Key // keys with fingerprint 0
 	n     int
 	first int64 // least and greatest sequence of the records that brought the keys
 	last  int64
 }
 
-func newTable() *table { return &table{slots: make([]Key, 1<<10)} }
+func newTable() *table { return &table{slots: make([]Key, 1<<10), shift: 64 - 10} }
 
 // find tells whether the fingerprint is there, and whether the key itself is.
 func (t *table) find(k Key) (fp, exact bool) {
@@ -20,7 +22,7 @@ func (t *table) find(k Key) (fp, exact bool) {
 		return len(t.zero) > 0, slices.Contains(t.zero, k)
 	}
 	mask := uint64(len(t.slots) - 1)
-	for i := k.fp & mask; t.slots[i].fp != 0; i = (i + 1) & mask {
+	for i := k.fp >> t.shift; t.slots[i].fp != 0; i = (i + 1) & mask {
 		if t.slots[i].fp == k.fp {
 			fp = true
 			if t.slots[i].hash == k.hash {
@@ -45,6 +47,7 @@ func (t *table) add(k Key, first, last int64) {
 	if t.n > len(t.slots)/4*3 {
 		old := t.slots
 		t.slots = make([]Key, 2*len(old))
+		t.shift--
 		for _, o := range old {
 			if o.fp != 0 {
 				t.place(o)
@@ -56,7 +59,7 @@ func (t *table) add(k Key, first, last int64) {
 
 func (t *table) place(k Key) {
 	mask := uint64(len(t.slots) - 1)
-	i := k.fp & mask
+	i := k.fp >> t.shift
 	for t.slots[i].fp != 0 {
 		i = (i + 1) & mask
 	}
@@ -67,11 +70,22 @@ func (t *table) place(k Key) {
 func (t *table) sorted() []Key {
 	keys := make([]Key, 0, t.n)
 	keys = append(keys, t.zero...)
-	for _, k := range t.slots {
-		if k.fp != 0 {
+	slices.SortFunc(keys, compare)
+	var wrapped []Key // probing went over the end: these come last
+	for i, k := range t.slots {
+		switch {
+		case k.fp == 0:
+		case k.fp>>t.shift > uint64(i):
+			wrapped = append(wrapped, k)
+		default:
 			keys = append(keys, k)
 		}
 	}
-	slices.SortFunc(keys, compare)
+	keys = append(keys, wrapped...)
+	for i := 1; i < len(keys); i++ { // insertion: no key is farther from its place than its cluster is long
+		for j := i; j > 0 && compare(keys[j-1], keys[j]) > 0; j-- {
+			keys[j-1], keys[j] = keys[j], keys[j-1]
+		}
+	}
 	return keys
 }

@@ -1,0 +1,68 @@
+package ingest
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/lochlake/loch/event"
+	"github.com/lochlake/loch/lake"
+	"github.com/lochlake/loch/meta"
+)
+
+// nowhere is tables that keep nothing.
+type nowhere struct{ applied atomic.Int64 }
+
+func (n *nowhere) Write(_ context.Context, _ string, rows []lake.Row) (lake.Files, error) {
+	return lake.Files{Rows: int64(len(rows))}, nil
+}
+
+func (n *nowhere) Commit(_ context.Context, _ string, _ lake.Files, applied int64) error {
+	n.applied.Store(applied)
+	return nil
+}
+func (n *nowhere) Applied(context.Context, string) (int64, error) { return n.applied.Load(), nil }
+func (n *nowhere) Identities(context.Context, string, int64, func(*lake.Stored) error) error {
+	return nil
+}
+
+// BenchmarkPipeline is what ingest itself costs an event (routing, keys, log, identity check, rows), without decoding and without tables: from
+// deliveries of 500 events with 250 bytes of payload each, to a store and to event history. What it reports is wall time on all processors.
+func BenchmarkPipeline(b *testing.B) {
+	const size = 500
+	db, err := meta.OpenSQLite(b.Context(), b.TempDir()+"/meta.db")
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer db.Close()
+	stores := &storeList{targets: map[string]Target{storeID(1): everything(1)}}
+	in, err := Open(b.Context(), Config{Dir: b.TempDir(), Stores: stores, Tables: &nowhere{}, Meta: db, Logger: loud})
+	if err != nil {
+		b.Fatal(err)
+	}
+	protos := records(b, ids("x", size)...)
+	payload := []byte(strings.Repeat("z", 250*size))
+	b.ResetTimer()
+	n := 0
+	var last *Ticket
+	for ; n < b.N; n += size {
+		rs := make([]event.Record, size)
+		copy(rs, protos)
+		for i := range rs {
+			rs[i].ID = fmt.Sprint("0a1b2c3d-1111-2222-3333-", n+i)
+			rs[i].Hash[0], rs[i].Hash[1], rs[i].Hash[2] = byte(n+i), byte((n+i)>>8), byte((n+i)>>16)
+		}
+		if last, err = in.Accept(b.Context(), Delivery{Payload: payload, Encoding: "gzip", Records: rs, Read: size, Live: true, Scope: home}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	if _, err := last.Wait(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+	b.StopTimer()
+	if err := in.Close(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+}
