@@ -67,6 +67,7 @@ func (l *Lake) Commit(ctx context.Context, storeID string, files Files, applied 
 		return fmt.Errorf("commit to store %s: %w", storeID, err)
 	}
 	t.set(next, max(applied, was))
+	l.extend(t, base.CurrentSnapshot(), next.CurrentSnapshot(), files.files)
 	l.metrics.commits.Inc()
 	l.metrics.files.Add(float64(len(files.files)))
 	l.metrics.rows.Add(float64(files.Rows))
@@ -82,6 +83,28 @@ func (l *Lake) Commit(ctx context.Context, storeID string, files Files, applied 
 		}
 	}
 	return nil
+}
+
+// extend brings the list of live files from the snapshot before a commit to the one after it, where nobody else committed between.
+func (l *Lake) extend(t *tableState, before, after *table.Snapshot, added []iceberg.DataFile) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch {
+	case before == nil && after.ParentSnapshotID == nil:
+		t.live = liveFiles{}
+	case before != nil && after.ParentSnapshotID != nil && *after.ParentSnapshotID == before.SnapshotID && t.live.snapshot == before.SnapshotID:
+	default:
+		return // the next plan reads the manifests
+	}
+	for _, d := range added {
+		f, err := l.planned(d)
+		if err != nil {
+			t.live = liveFiles{}
+			return
+		}
+		t.live.files = append(t.live.files, f) // plans that run have the list without it
+	}
+	t.live.snapshot = after.SnapshotID
 }
 
 // Applied is the durable log's sequence up to which the table holds everything meant for it; 0 before the first commit.

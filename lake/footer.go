@@ -8,6 +8,8 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"unique"
+	"unsafe"
 
 	"github.com/apache/arrow-go/v18/arrow/memory"
 	"github.com/apache/arrow-go/v18/parquet/metadata"
@@ -77,12 +79,12 @@ func (l *Lake) footer(ctx context.Context, f File) (ft *footer, tail []byte, err
 			if c.HasDictionaryPage() && c.DictionaryPageOffset() > 0 {
 				at = min(at, c.DictionaryPageOffset())
 			}
-			cc := columnChunk{path: c.PathInSchema().String(), chunk: objstore.Range{Off: at, Len: c.TotalCompressedSize()}}
+			cc := columnChunk{path: unique.Make(c.PathInSchema().String()).Value(), chunk: objstore.Range{Off: at, Len: c.TotalCompressedSize()}}
 			if c.BloomFilterOffset() > 0 {
 				cc.bloom = objstore.Range{Off: c.BloomFilterOffset(), Len: int64(c.BloomFilterLength())}
 			}
 			ft.columns = append(ft.columns, cc)
-			size += int64(len(cc.path)) + 48
+			size += int64(unsafe.Sizeof(cc))
 		}
 	}
 	l.footers.put(f.Key, ft, size)

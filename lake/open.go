@@ -61,13 +61,19 @@ type tableState struct {
 	commit      sync.Mutex
 	sinceExpiry int // commits since snapshots were last expired
 
-	mu        sync.Mutex
-	tbl       *table.Table
-	applied   int64
-	stale     bool // a commit ended without an answer: what the database has must be read again
-	dropped   bool
-	pins      map[int64]int          // running plans by snapshot
-	manifests map[string][]*dataFile // decoded, by location; those of the newest planned snapshot
+	mu      sync.Mutex
+	tbl     *table.Table
+	applied int64
+	stale   bool // a commit ended without an answer: what the database has must be read again
+	dropped bool
+	pins    map[int64]int // running plans by snapshot
+	live    liveFiles
+}
+
+// liveFiles are the data files of a snapshot. A commit adds its own to those of its parent, so manifests are read only once, after a start.
+type liveFiles struct {
+	snapshot int64 // 0: not read yet
+	files    []*dataFile
 }
 
 // Open makes the lake ready, and brings tables whose schema lacks a newer column up to date. A table that cannot be read is logged and
@@ -253,10 +259,9 @@ func (l *Lake) table(ctx context.Context, storeID string) (*tableState, error) {
 	}
 	t = &tableState{
 		id: storeID, kind: event.Kind(kind), layout: lay,
-		tbl:       (&commitCatalog{lake: l, storeID: storeID}).table(m, row.Location),
-		applied:   row.Applied,
-		pins:      make(map[int64]int),
-		manifests: make(map[string][]*dataFile),
+		tbl:     (&commitCatalog{lake: l, storeID: storeID}).table(m, row.Location),
+		applied: row.Applied,
+		pins:    make(map[int64]int),
 	}
 	if err := l.evolve(ctx, t); err != nil {
 		return nil, err

@@ -142,9 +142,14 @@ func (t *tableState) pin() (*Plan, *table.Snapshot, error) {
 	return &Plan{Schema: t.layout.schema, Snapshot: snap.SnapshotID, table: t}, snap, nil
 }
 
-// liveFiles gives the snapshot's files. Manifests never change, so those that were read before are not read again; those that the
-// snapshot does not name any more are forgotten.
+// liveFiles gives the snapshot's files.
 func (l *Lake) liveFiles(ctx context.Context, t *tableState, snap *table.Snapshot) ([]*dataFile, error) {
+	t.mu.Lock()
+	have := t.live
+	t.mu.Unlock()
+	if have.snapshot == snap.SnapshotID {
+		return have.files, nil
+	}
 	fsys, err := l.tableFiles(ctx)
 	if err != nil {
 		return nil, err
@@ -153,36 +158,28 @@ func (l *Lake) liveFiles(ctx context.Context, t *tableState, snap *table.Snapsho
 	if err != nil {
 		return nil, err
 	}
-	t.mu.Lock()
-	have := t.manifests
-	t.mu.Unlock()
-
-	now := make(map[string][]*dataFile, len(manifests))
 	var all []*dataFile
 	for _, m := range manifests {
-		files, ok := have[m.FilePath()]
-		if !ok {
-			for e, err := range m.Entries(fsys, true) {
-				if err != nil {
-					return nil, err
-				}
-				f, err := l.planned(t, e.DataFile())
-				if err != nil {
-					return nil, err
-				}
-				files = append(files, f)
+		for e, err := range m.Entries(fsys, true) {
+			if err != nil {
+				return nil, err
 			}
+			f, err := l.planned(e.DataFile())
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, f)
 		}
-		now[m.FilePath()] = files
-		all = append(all, files...)
 	}
 	t.mu.Lock()
-	t.manifests = now
-	t.mu.Unlock()
+	defer t.mu.Unlock()
+	if now := t.tbl.CurrentSnapshot(); now != nil && now.SnapshotID == snap.SnapshotID {
+		t.live = liveFiles{snap.SnapshotID, slices.Clip(all)}
+	}
 	return all, nil
 }
 
-func (l *Lake) planned(t *tableState, d iceberg.DataFile) (*dataFile, error) {
+func (l *Lake) planned(d iceberg.DataFile) (*dataFile, error) {
 	if d.ContentType() != iceberg.EntryContentData {
 		return nil, fmt.Errorf("file %s: deletes by another writer are not supported", d.FilePath())
 	}
