@@ -45,9 +45,6 @@ const (
 	answerTime = time.Minute
 	// callTime is how long an operation may take. None that is in order comes near it.
 	callTime = 2 * time.Minute
-	// targetPrefix and its long form begin X-Amz-Target.
-	targetPrefix = "CloudTrail_20131101."
-	targetLong   = "com.amazonaws.cloudtrail.v20131101." + targetPrefix
 )
 
 // request is one HTTP request on its way.
@@ -281,7 +278,7 @@ func (b *checkedBody) Read(p []byte) (int, error) {
 
 // serveJSON answers a call of AWS JSON 1.1, which X-Amz-Target names.
 func (s *Server) serveJSON(q *request) error {
-	name, ok := parseTarget(q.r.Header.Get("X-Amz-Target"))
+	name, ok := model.ParseTarget(q.r.Header.Get("X-Amz-Target"))
 	op, known := s.operations[name]
 	if ok && (known || model.Lookup(name) != nil) {
 		q.call.Operation = name // only names of the model, so that metrics stay bounded
@@ -331,15 +328,6 @@ func (q *request) run(op operation, body []byte, contentType string) error {
 	}
 	q.w.Write(b) // the client may be gone: nobody is left to tell
 	return nil
-}
-
-// parseTarget gives the operation that X-Amz-Target names, in its short or its long form.
-func parseTarget(target string) (string, bool) {
-	name, ok := strings.CutPrefix(target, targetLong)
-	if !ok {
-		name, ok = strings.CutPrefix(target, targetPrefix)
-	}
-	return name, ok && name != ""
 }
 
 // marshal writes JSON without the escapes of HTML's characters, which nobody needs here.

@@ -174,18 +174,6 @@ func TestUnsigned(t *testing.T) {
 	}
 }
 
-func FuzzTarget(f *testing.F) {
-	for _, s := range []string{"", "CloudTrail_20131101.StartQuery", "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101.StartQuery", "CloudTrail_20131101.", "."} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, target string) {
-		name, ok := parseTarget(target)
-		if ok && (name == "" || !strings.HasSuffix(target, "CloudTrail_20131101."+name)) {
-			t.Errorf("%q names %q", target, name)
-		}
-	})
-}
-
 // A client that goes away, and an operation that takes too long, are told apart from faults.
 func TestAbortedAndLate(t *testing.T) {
 	in := make(chan struct{})
