@@ -19,7 +19,6 @@ import (
 	"github.com/lochlake/loch/client"
 	"github.com/lochlake/loch/disk"
 	"github.com/lochlake/loch/engine"
-	"github.com/lochlake/loch/history"
 	"github.com/lochlake/loch/imports"
 	"github.com/lochlake/loch/ingest"
 	"github.com/lochlake/loch/lake"

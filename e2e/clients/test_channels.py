@@ -60,7 +60,7 @@ class Channels(Case):
         channel = self.channel(self.activity_store())
         e = audit_event()
         self.fails("DuplicatedAuditEventId", data.put_audit_events, channelArn=channel, auditEvents=[e, e])
-        self.fails("ChannelNotFound", data.put_audit_events, status=404, channelArn=channel[:-12] + "000000000000", auditEvents=[e])
+        self.fails("ChannelNotFound", data.put_audit_events, channelArn=channel[:-12] + "000000000000", auditEvents=[e])
         self.fails("InvalidChannelARN", data.put_audit_events, channelArn="arn:aws:cloudtrail:us-east-1:111122223333:trail/x", auditEvents=[e])
 
 
