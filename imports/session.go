@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"sync"
 	"time"
@@ -109,10 +110,6 @@ func (s *Service) enter(ctx context.Context, sc meta.Scope, id string) (se *sess
 	if imp.Status != InProgress && imp.Status != Stopped {
 		return nil, nil, awserr.New("InvalidParameterException", "The import %s is %s and takes no more.", id, imp.Status)
 	}
-	led, err := s.ledger(ctx, imp)
-	if err != nil {
-		return nil, nil, awserr.Internal(err)
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ctx.Err() != nil {
@@ -120,6 +117,13 @@ func (s *Service) enter(ctx context.Context, sc meta.Scope, id string) (se *sess
 	}
 	se = s.sessions[id]
 	if se == nil {
+		led, err := s.ledger(ctx, imp)
+		if errors.Is(err, meta.ErrNotFound) {
+			return nil, nil, awserr.New("EventDataStoreNotFoundException", "The event data store of the import %s is gone.", id)
+		}
+		if err != nil {
+			return nil, nil, awserr.Internal(err)
+		}
 		if imp.Status == Stopped {
 			if imp, err = s.setStatus(ctx, id, InProgress, nil); err != nil {
 				return nil, nil, awserr.Internal(err)

@@ -136,8 +136,10 @@ func (s *Service) ledger(ctx context.Context, imp meta.Import) (ledger, error) {
 		if err != nil {
 			return l, err
 		}
+		// Events go to the stores of their own accounts, whoever imports them. Event histories are made when an account's first event comes and
+		// never change: one that did not exist yet has missed nothing.
 		for _, st := range all {
-			if st.Account == imp.Account || st.Organization {
+			if !st.Internal {
 				stores = append(stores, st)
 			}
 		}

@@ -50,6 +50,8 @@ func (s *S3) Get(ctx context.Context, key string, off, n int64) (io.ReadCloser, 
 	return b, nil
 }
 
+var errReplaced = errors.New("the object was replaced while it was read")
+
 // body reads an object and reopens broken connections.
 type body struct {
 	s        *S3
@@ -127,7 +129,11 @@ func (b *body) Read(p []byte) (int, error) {
 			return 0, b.s.fault("get", b.key, err)
 		}
 		b.Close()
-		if err := b.open(); err != nil {
+		err = b.open()
+		if re, ok := errors.AsType[*awshttp.ResponseError](err); ok && re.HTTPStatusCode() == http.StatusPreconditionFailed {
+			return 0, fmt.Errorf("get %s: %w", b.s.URI(b.key), errReplaced)
+		}
+		if err != nil {
 			return 0, b.s.fault("get", b.key, fmt.Errorf("going on at byte %d: %w", b.off, err))
 		}
 	}
