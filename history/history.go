@@ -211,9 +211,20 @@ func read(row []engine.Value) (Event, Position, error) {
 		if err := json.Unmarshal(row[11].Text, &e.Resources); err != nil {
 			bad = fmt.Errorf("event history: resources: %w", err)
 		}
-		e.Resources = slices.DeleteFunc(e.Resources, func(r Resource) bool { return r == Resource{} })
+		e.Resources = distinct(e.Resources)
 	}
 	return e, p, bad
+}
+
+// distinct leaves out what has neither type nor name, and what was named before.
+func distinct(all []Resource) []Resource {
+	var kept []Resource
+	for _, r := range all {
+		if r != (Resource{}) && !slices.Contains(kept, r) {
+			kept = append(kept, r)
+		}
+	}
+	return kept
 }
 
 // predicates are what planning can know of a look-up.

@@ -149,7 +149,7 @@ func TestLookup(t *testing.T) {
 		t.Errorf("an account without a store has %v %v", got, next)
 	}
 	user := record("user", "CreateUser", now.Add(-time.Hour), `"eventSource":"iam.amazonaws.com","readOnly":false,"userIdentity":{"type":"IAMUser","userName":"alice","accessKeyId":"AKIAALICE","arn":"arn:aws:iam::123456789012:user/alice"},"requestParameters":{"userName":"bob","path":"/it's/"}`)
-	bucket := record("bucket", "PutBucketPolicy", now.Add(-2*time.Hour), `"eventSource":"s3.amazonaws.com","readOnly":false,"userIdentity":{"type":"AssumedRole","arn":"arn:aws:sts::123456789012:assumed-role/Admin/carol@x"},"resources":[{"type":"AWS::S3::Bucket","ARN":"arn:aws:s3:::logs"},{"accountId":"1"}],"requestParameters":{"bucketName":"logs"}`)
+	bucket := record("bucket", "PutBucketPolicy", now.Add(-2*time.Hour), `"eventSource":"s3.amazonaws.com","readOnly":false,"userIdentity":{"type":"AssumedRole","arn":"arn:aws:sts::123456789012:assumed-role/Admin/carol@x"},"resources":[{"type":"AWS::S3::Bucket","ARN":"arn:aws:s3:::logs"},{"accountId":"1"},{"type":"AWS::S3::Bucket","ARN":"arn:aws:s3:::logs"}],"requestParameters":{"bucketName":"logs"}`)
 	root := record("root", "ConsoleLogin", now.Add(-3*time.Hour), `"eventSource":"signin.amazonaws.com","userIdentity":{"type":"Root","arn":"arn:aws:iam::123456789012:root"},"readOnly":true`)
 	bare := record("bare", "x", now.AddDate(0, 0, -89), "")
 	odd := strings.Replace(record("odd", "NAME", now.AddDate(0, 0, -30), `"eventSource":"o'hare"`), "NAME", `it's \u0000 --`, 1)

@@ -5,7 +5,7 @@ package history
 const (
 	day        = 24 * 3600 * 1_000_000 // microseconds
 	plentyAll  = 2_000                 // events that are worth a run, where any will do
-	plentySome = 50_000                // and where most won't
+	plentySome = 8_000                 // and where most may not do
 	growth     = 8
 )
 
