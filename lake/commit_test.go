@@ -317,7 +317,7 @@ func TestSchemaGrows(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	old, err := whole.Select(true, slices.DeleteFunc(names(whole), func(n string) bool { return n == "_conflict" || n == "annotation" })...)
+	old, err := whole.Select(true, slices.DeleteFunc(names(), func(n string) bool { return n == "_conflict" || n == "annotation" })...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -344,8 +344,7 @@ func TestSchemaGrows(t *testing.T) {
 	}
 }
 
-func names(sc interface{ String() string }) []string {
-	var out []string
+func names() (out []string) {
 	for _, c := range event.Schema(event.CloudTrail).Columns {
 		if !c.Computed {
 			out = append(out, c.Name)

@@ -280,12 +280,17 @@ func expected(row *Row) map[string]any {
 // stored reads a planned file with the library's own reader.
 func stored(t testing.TB, path string) []map[string]any {
 	t.Helper()
-	f, err := os.Open(path)
+	b, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
-	pr, err := file.NewParquetReader(f)
+	return rowsOf(t, b)
+}
+
+// rowsOf reads a file that lies in memory.
+func rowsOf(t testing.TB, b []byte) []map[string]any {
+	t.Helper()
+	pr, err := file.NewParquetReader(bytes.NewReader(b))
 	if err != nil {
 		t.Fatal(err)
 	}

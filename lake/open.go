@@ -131,16 +131,15 @@ const kindProperty = "loch.kind"
 // thousandth commit costs what the first did.
 func tableProperties(kind event.Kind) iceberg.Properties {
 	return iceberg.Properties{
-		kindProperty:                                          fmt.Sprint(uint8(kind)),
-		table.ManifestMergeEnabledKey:                         "true",
-		table.ManifestMinMergeCountKey:                        "50",
-		table.MetadataDeleteAfterCommitEnabledKey:             "true",
-		table.MetadataPreviousVersionsMaxKey:                  "10",
-		table.CommitNumRetriesKey:                             "20",
-		table.CommitMinRetryWaitMsKey:                         "5",
-		table.CommitMaxRetryWaitMsKey:                         "500",
-		"write.parquet.compression-codec":                     "zstd",
-		"write.metadata.metrics.max-inferred-column-defaults": "200",
+		kindProperty:                              fmt.Sprint(uint8(kind)),
+		table.ManifestMergeEnabledKey:             "true",
+		table.ManifestMinMergeCountKey:            "50",
+		table.MetadataDeleteAfterCommitEnabledKey: "true",
+		table.MetadataPreviousVersionsMaxKey:      "10",
+		table.CommitNumRetriesKey:                 "20",
+		table.CommitMinRetryWaitMsKey:             "5",
+		table.CommitMaxRetryWaitMsKey:             "500",
+		"write.parquet.compression-codec":         "zstd",
 	}
 }
 
