@@ -5,8 +5,6 @@ import "strings"
 // aggregate is one of Trino's aggregate functions.
 type aggregate struct {
 	sigs []aggregateForm
-	// star: count(*)
-	star bool
 }
 
 // aggregateForm is one signature of an aggregate: fn is DuckDB's function, args how its arguments are written, wrap what stands around the call
@@ -17,8 +15,10 @@ type aggregateForm struct {
 	args  string
 	wrap  string
 	check func(*invocation)
-	// unordered: DISTINCT and ORDER BY inside the call are refused
-	single bool
+	// second is another function over the same arguments, whose call join brings together with the first.
+	second string
+	join   func(v *invocation, first, second string) string
+	single bool // DISTINCT and ORDER BY inside the call are refused
 }
 
 var aggregateFunctions = map[string]*aggregate{}
@@ -147,6 +147,9 @@ func (e *env) aggregateSQL(x *callExpr, name, over string) (string, Type) {
 	call := form.fn + "(" + distinct + text + order + ")" + filter + over
 	if form.wrap != "" {
 		call = strings.ReplaceAll(form.wrap, "%", call)
+	}
+	if form.join != nil {
+		call = form.join(inv, call, form.second+"("+distinct+text+order+")"+filter+over)
 	}
 	if strings.Contains(call, "$T") {
 		call = strings.ReplaceAll(call, "$T", duckType(inv.typ))

@@ -193,6 +193,9 @@ func coercible(from, to Type) (distance int, ok bool) {
 	if !ok || c.Kind != to.Kind || to.Kind == Decimal && !c.equal(to) || c.Precision > to.Precision && to.Kind != Decimal {
 		return 0, false
 	}
+	if from.Kind == Decimal { // real comes before double, and both after every decimal
+		return 10 + int(to.Kind), true
+	}
 	return int(to.Kind) - int(from.Kind), true
 }
 

@@ -10,10 +10,14 @@ func init() {
 	aggregateBy("sum(decimal) =1", "sum", "", "CAST(% AS $T)")
 	lastForm("sum").check = func(v *invocation) { v.typ = DecimalOf(38, v.typ.Scale) }
 	aggregateBy("sum(daysecond) =1", "sum", "", "CAST(% AS BIGINT)")
+	aggregateBy("avg(bigint) double", "avg", "CAST($1 AS DOUBLE)", "")
 	aggregateBy("avg(double) double", "avg", "", "")
 	aggregateBy("avg(real) real", "avg", "CAST($1 AS DOUBLE)", "CAST(% AS FLOAT)")
-	aggregateBy("avg(decimal) =1", "", "", "")
-	lastForm("avg").check = func(v *invocation) { v.unsupported(v.call.pos, "avg of decimals") }
+	aggregateBy("avg(decimal) =1", "sum", "", "")
+	lastForm("avg").second = "count"
+	lastForm("avg").join = func(v *invocation, sum, count string) string {
+		return v.quotient(value{sql: sum, typ: v.typ}, value{sql: count, typ: TypeBigint}, 0, v.typ)
+	}
 	for _, f := range []string{"min", "max"} {
 		aggregateBy(f+"(T) =1", f, "", "")
 		lastForm(f).check = func(v *invocation) {

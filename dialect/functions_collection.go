@@ -106,13 +106,9 @@ func init() {
 		if s.Kind == Unknown {
 			v.unsupported(v.call.pos, "reduce from NULL")
 		}
-		// DuckDB's list_reduce wants one type for the state and the elements.
-		if v.args[0].typ.Elem.equal(s) {
-			return v.reduceSame(s)
-		}
-		v.unsupported(v.call.pos, "reduce whose state ("+s.String()+") has another type than the elements ("+v.args[0].typ.Elem.String()+")")
-		return value{}
+		return v.reduce(s)
 	})
+
 	define("map_keys(map(K, V)) array(K)", "map_keys($1)")
 	define("map_values(map(K, V)) array(V)", "map_values($1)")
 	defineBy("map_entries(map(K, V)) array(row(K, V))", func(v *invocation) value {
@@ -167,36 +163,44 @@ func (v *invocation) join(nulls string) value {
 	return v.out("array_to_string(" + list + ", $2)")
 }
 
-// overEntry writes a lambda of a key and a value as one over a map's entry.
-func (v *invocation) overEntry(i int) value {
+// body checks a lambda's body anew, its parameters written as given.
+func (v *invocation) body(i int, params ...value) value {
 	l := v.call.args[i].(*lambdaExpr)
 	inner := *v.env
-	inner.lambda = true
+	inner.lambda, inner.windowed = true, false
+	inner.scope = &scope{parent: v.scope}
+	for j, p := range params {
+		inner.scope.fields = append(inner.scope.fields, v.newField(field{name: strings.ToLower(l.params[j].text), label: l.params[j].text, typ: p.typ, sql: p.sql}))
+	}
+	return v.coerce(inner.expr(l.body), *v.args[i].typ.Elem)
+}
+
+// variable is a lambda's variable that no lambda around the place has. What is written while it is in scope comes before release.
+func (v *invocation) variable() (name string, release func()) {
 	v.lambdas++
-	x := "l" + itoa(v.lambdas)
+	return "l" + itoa(v.lambdas), func() { v.lambdas-- }
+}
+
+// overEntry writes a lambda of a key and a value as one over a map's entry.
+func (v *invocation) overEntry(i int) value {
+	x, release := v.variable()
+	defer release()
 	m := v.args[0].typ
-	inner.scope = &scope{parent: v.scope, fields: []*field{
-		v.newField(field{name: lowerName(l.params[0]), label: l.params[0].text, typ: *m.Key, sql: "struct_extract(" + x + ", 'key')"}),
-		v.newField(field{name: lowerName(l.params[1]), label: l.params[1].text, typ: *m.Elem, sql: "struct_extract(" + x + ", 'value')"}),
-	}}
-	body := inner.expr(l.body)
-	v.lambdas--
-	return value{sql: "lambda " + x + ": " + v.typed(v.coerce(body, *v.args[i].typ.Elem)), typ: v.args[i].typ, easy: true}
+	body := v.body(i, value{sql: "struct_extract(" + x + ", 'key')", typ: *m.Key}, value{sql: "struct_extract(" + x + ", 'value')", typ: *m.Elem})
+	return value{sql: "lambda " + x + ": " + v.typed(body), typ: v.args[i].typ, easy: true}
 }
 
-// reduceSame writes reduce where the state has the elements' type. DuckDB starts from the state and takes the elements one by one.
-func (v *invocation) reduceSame(s Type) value {
-	finish := v.call.args[3].(*lambdaExpr)
-	state := v.template("list_reduce($1, $2, $3)", v.args[0], v.args[2], v.args[1])
-	inner := *v.env
-	inner.lambda = true
-	v.lambdas++
-	x := "l" + itoa(v.lambdas)
-	inner.scope = &scope{parent: v.scope, fields: []*field{v.newField(field{name: lowerName(finish.params[0]), label: finish.params[0].text, typ: s, sql: x})}}
-	body := inner.expr(finish.body)
-	v.lambdas--
-	sql := "list_transform([" + state + "], lambda " + x + ": " + v.typed(v.coerce(body, v.typ)) + ")[1]"
-	return value{sql: v.template("CASE WHEN $1 IS NULL THEN NULL ELSE $2 END", v.args[0], value{sql: sql, typ: v.typ}), typ: v.typ}
+// reduce writes reduce as DuckDB's list_reduce, which wants one type for the state and the elements: rows {s, x} hold either.
+func (v *invocation) reduce(s Type) value {
+	x, release := v.variable()
+	elem := *v.args[0].typ.Elem
+	none := func(t Type) string { return "CAST(NULL AS " + duckType(t) + ")" }
+	step := v.body(2, value{sql: "struct_extract(" + x + "s, 's')", typ: s}, value{sql: "struct_extract(" + x + "x, 'x')", typ: elem})
+	lambda := value{sql: "lambda " + x + "s, " + x + "x: {'s': " + v.typed(step) + ", 'x': " + none(elem) + "}", typ: v.args[2].typ, easy: true}
+	state := v.template("struct_extract(list_reduce(list_transform($1, lambda x: {'s': "+none(s)+", 'x': x}), $2, {'s': $3, 'x': "+none(elem)+"}), 's')",
+		v.args[0], lambda, v.args[1])
+	out := v.body(3, value{sql: x, typ: s})
+	release()
+	return value{sql: v.template("CASE WHEN $1 IS NULL THEN NULL ELSE list_transform([$2], $3)[1] END", v.args[0], value{sql: state, typ: s},
+		value{sql: "lambda " + x + ": " + v.typed(out), typ: v.args[3].typ, easy: true}), typ: v.typ}
 }
-
-func lowerName(n name) string { return strings.ToLower(n.text) }

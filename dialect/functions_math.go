@@ -45,9 +45,11 @@ func init() {
 	}
 	define("round(bigint, integer) =1", "CASE WHEN $2 >= 0 THEN $1 ELSE CAST(round($1, $2) AS BIGINT) END")
 	define("round(double, integer) =1", "round($1, $2)")
-	for _, f := range []string{"sqrt", "cbrt", "exp", "ln", "log2", "log10", "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "degrees", "radians"} {
+	for _, f := range []string{"sqrt", "exp", "ln", "log2", "log10", "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "degrees", "radians"} {
 		define(f+"(double) double", f+"($1)")
 	}
+	// one step of Newton's takes what pow leaves over
+	define("cbrt(double) double", "CASE WHEN $1 = 0 OR NOT isfinite($1) THEN $1 ELSE cbrt($1) - (cbrt($1) * cbrt($1) * cbrt($1) - $1) / (3 * cbrt($1) * cbrt($1)) END")
 	define("atan2(double, double) double", "atan2($1, $2)")
 	define("pow(double, double) double", "pow($1, $2)")
 	define("power(double, double) double", "pow($1, $2)")

@@ -1,6 +1,7 @@
 package dialect
 
 import (
+	"errors"
 	"regexp/syntax"
 	"strings"
 )
@@ -131,7 +132,11 @@ func (v *invocation) regexp(i int) expression {
 	}
 	tree, err := syntax.Parse(b.String(), syntax.Perl)
 	if err != nil {
-		v.fail(at, "invalid regular expression: %s", strings.TrimPrefix(err.Error(), "error parsing regexp: "))
+		why := err.Error()
+		if e := (*syntax.Error)(nil); errors.As(err, &e) {
+			why = e.Code.String()
+		}
+		v.fail(at, "invalid regular expression: %s", why)
 	}
 	return expression{stringValue(b.String()), tree, tree.MaxCap()}
 }

@@ -9,7 +9,8 @@ func init() {
 	define("length(varchar) bigint", "CAST(length($1) AS BIGINT)")
 	define("length(varbinary) bigint", "CAST(octet_length($1) AS BIGINT)")
 	define("lower(varchar) =1", "lower($1)")
-	define("upper(varchar) =1", "upper($1)")
+	// To DuckDB the capital of ß is ẞ, to Java's mapping of characters ß has none. No other character differs.
+	define("upper(varchar) =1", "CASE WHEN contains($1, 'ß') THEN array_to_string(list_transform(string_split($1, 'ß'), lambda x: upper(x)), 'ß') ELSE upper($1) END")
 	define("strpos(varchar, varchar) bigint", "CASE WHEN $2 = '' AND $1 IS NOT NULL THEN CAST(1 AS BIGINT) ELSE CAST(instr($1, $2) AS BIGINT) END")
 	for _, name := range []string{"substr", "substring"} {
 		define(name+"(varchar, bigint) =1", "CASE WHEN $2 = 0 OR $2 < -length($1) THEN left($1, 0) ELSE substring($1, $2) END")
