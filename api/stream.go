@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/lochlake/loch/awserr"
@@ -121,11 +122,8 @@ func (h *streams) objects(ctx context.Context, c *Call, w http.ResponseWriter, r
 		return err
 	}
 	defer release()
-	body := make([]byte, r.ContentLength)
-	if _, err := io.ReadFull(r.Body, body); err != nil {
-		return err
-	}
-	if err := noBody(r); err != nil { // the end of the body brings its verdict
+	body, err := readObjects(w, r)
+	if err != nil {
 		return err
 	}
 	out, err := h.imports.Objects(ctx, c.Scope, id, r.Header.Get(streamed.RequestHeader), body)
@@ -133,6 +131,25 @@ func (h *streams) objects(ctx context.Context, c *Call, w http.ResponseWriter, r
 		return err
 	}
 	return writeJSON(w, out)
+}
+
+// objectsTime is how long a client may take over a body, whose memory is taken from all imports' share.
+const objectsTime = 2 * time.Minute
+
+func readObjects(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	control := http.NewResponseController(w)
+	if err := control.SetReadDeadline(time.Now().Add(objectsTime)); err != nil {
+		return nil, err
+	}
+	body := make([]byte, r.ContentLength)
+	if _, err := io.ReadFull(r.Body, body); err != nil {
+		return nil, err
+	}
+	if err := noBody(r); err != nil { // the end of the body brings its verdict
+		return nil, err
+	}
+	// What follows may take longer; a deadline that passes then would end the request's context.
+	return body, control.SetReadDeadline(time.Time{})
 }
 
 func (h *streams) finish(ctx context.Context, c *Call, w http.ResponseWriter, r *http.Request) error {

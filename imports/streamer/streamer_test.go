@@ -291,7 +291,7 @@ func TestStreamRetries(t *testing.T) {
 			fmt.Fprint(w, `{"__type":"ServiceUnavailableException","message":"busy"}`)
 			return true
 		case 2: // done, but the answer is lost
-			s.handler.ServeHTTP(httptest.NewRecorder(), r)
+			s.handler.ServeHTTP(unheard{w, http.Header{}}, r)
 			panic(http.ErrAbortHandler)
 		}
 		return false
@@ -311,6 +311,17 @@ func TestStreamRetries(t *testing.T) {
 		t.Errorf("%+v", sum.Counts)
 	}
 }
+
+// unheard is a response that goes nowhere, over a connection that is there.
+type unheard struct {
+	w http.ResponseWriter
+	h http.Header
+}
+
+func (u unheard) Header() http.Header         { return u.h }
+func (u unheard) Write(b []byte) (int, error) { return len(b), nil }
+func (u unheard) WriteHeader(int)             {}
+func (u unheard) Unwrap() http.ResponseWriter { return u.w }
 
 func TestStreamErrors(t *testing.T) {
 	s := newServer(t)
