@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"github.com/lochlake/loch/engine/worker"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,10 +16,10 @@ import (
 type child struct {
 	cmd     *exec.Cmd
 	dir     string // all that is its own: temp, its working directory, and in, where staged files appear
-	in      frameWriter
+	in      worker.Writer
 	stdin   *os.File
 	answers *os.File
-	out     *frameReader
+	out     *worker.Reader
 	stderr  *tail
 	once    sync.Once
 	started time.Time
@@ -38,10 +39,10 @@ func start(command []string, tempDir string, attr *syscall.SysProcAttr) (*child,
 	if err := c.launch(command, attr); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
-	kind, _, err := c.out.next()
-	if err == nil && kind == frameError {
+	kind, _, err := c.out.Next()
+	if err == nil && kind == worker.FrameError {
 		err = errors.New("it could not open DuckDB")
-	} else if err == nil && kind != frameReady {
+	} else if err == nil && kind != worker.FrameReady {
 		err = fmt.Errorf("it began with a frame %q", kind)
 	}
 	if err != nil {
@@ -74,8 +75,8 @@ func (c *child) launch(command []string, attr *syscall.SysProcAttr) error {
 	if err = errors.Join(err, closed); err != nil {
 		return errors.Join(err, inWrite.Close(), outRead.Close())
 	}
-	c.stdin, c.in = inWrite, frameWriter{inWrite}
-	c.answers, c.out = outRead, newFrameReader(outRead)
+	c.stdin, c.in = inWrite, worker.Writer{W: inWrite}
+	c.answers, c.out = outRead, worker.NewReader(outRead)
 	return nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"github.com/lochlake/loch/engine/worker"
 	"io"
 	"log/slog"
 	"os"
@@ -22,7 +23,7 @@ import (
 type Config struct {
 	TempDir  string                // children's own directories; emptied at the start
 	Spare    int                   // warm children kept ready; 0: 2
-	Command  []string              // what starts a child; nil: this binary with WorkerArgument
+	Command  []string              // what starts a child; nil: this binary with worker.Argument
 	Fetcher  Fetcher               // brings remote files near; nil: all files are local
 	Log      *slog.Logger          // nil: none
 	Registry prometheus.Registerer // nil: no metrics
@@ -65,7 +66,7 @@ func NewDuckDB(cfg Config) (*DuckDB, error) {
 		if err != nil {
 			return nil, fmt.Errorf("find this binary: %w", err)
 		}
-		cfg.Command = []string{self, WorkerArgument}
+		cfg.Command = []string{self, worker.Argument}
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
@@ -252,16 +253,16 @@ func (r *run) run(ctx context.Context) (Stats, error) {
 	if err != nil {
 		return r.stats, err
 	}
-	if err := c.in.writeJSON(frameJob, j); err != nil {
+	if err := c.in.WriteJSON(worker.FrameJob, j); err != nil {
 		return r.stats, r.died(err)
 	}
 	return r.stats, r.read(ctx)
 }
 
 // plan turns the job into what the child is told.
-func (r *run) plan(ctx context.Context) (*workerJob, error) {
+func (r *run) plan(ctx context.Context) (*worker.Job, error) {
 	l := r.job.Limits
-	j := &workerJob{Temp: r.child.temp(), Memory: l.Memory, Threads: l.Threads, TempMax: l.Temp, SQL: r.job.SQL, Columns: r.job.Columns}
+	j := &worker.Job{Temp: r.child.temp(), Memory: l.Memory, Threads: l.Threads, TempMax: l.Temp, SQL: r.job.SQL, Columns: r.job.Columns}
 	for i := range r.job.Relations {
 		rel := &r.job.Relations[i]
 		src, err := newSource(rel)
@@ -282,43 +283,43 @@ func (r *run) plan(ctx context.Context) (*workerJob, error) {
 func (r *run) read(ctx context.Context) error {
 	vals := make([]Value, len(r.job.Columns))
 	for {
-		kind, payload, err := r.child.out.next()
+		kind, payload, err := r.child.out.Next()
 		if err != nil {
 			return r.died(err)
 		}
 		switch kind {
-		case frameWalls:
-			var w wallReport
+		case worker.FrameWalls:
+			var w worker.Walls
 			if err := json.Unmarshal(payload, &w); err != nil {
 				return r.died(err)
 			}
 			r.d.report(w)
-		case frameNext:
-			var s stageStep
+		case worker.FrameNext:
+			var s worker.Step
 			if err := json.Unmarshal(payload, &s); err != nil {
 				return r.died(err)
 			}
 			if err := r.staging.load(ctx, s.Group); err != nil {
 				return &Error{Internal, "The events' files could not be fetched.", err}
 			}
-			if err := r.child.in.write(frameStaged, nil); err != nil {
+			if err := r.child.in.Write(worker.FrameStaged, nil); err != nil {
 				return r.died(err)
 			}
-		case frameRows:
+		case worker.FrameRows:
 			if len(vals) == 0 {
 				return r.died(errors.New("rows without columns"))
 			}
-			if err := decodeRows(payload, vals, r.sink); err != nil {
+			if err := worker.DecodeRows(payload, vals, r.sink); err != nil {
 				return err
 			}
-		case frameError:
-			var e workerError
+		case worker.FrameError:
+			var e worker.Failure
 			if err := json.Unmarshal(payload, &e); err != nil {
 				return r.died(err)
 			}
-			return e.explain()
-		case frameDone:
-			var done workerDone
+			return explainFailure(e)
+		case worker.FrameDone:
+			var done worker.Done
 			if err := json.Unmarshal(payload, &done); err != nil {
 				return r.died(err)
 			}
@@ -332,11 +333,13 @@ func (r *run) read(ctx context.Context) error {
 	}
 }
 
-// explain makes the caller's error of the child's.
-func (e workerError) explain() *Error {
+// explainFailure makes the caller's error of the child's.
+func explainFailure(e worker.Failure) *Error {
 	switch {
-	case e.Kind != "":
-		return &Error{e.Kind, e.Message, errors.New(e.Text)}
+	case e.Message != "" && e.Resources:
+		return &Error{Resources, e.Message, errors.New(e.Text)}
+	case e.Message != "":
+		return &Error{Statement, e.Message, errors.New(e.Text)}
 	case e.Duck != "":
 		return explain(e.Duck)
 	}
@@ -357,7 +360,7 @@ func (r *run) died(err error) error {
 }
 
 // report logs once how children are confined.
-func (d *DuckDB) report(w wallReport) {
+func (d *DuckDB) report(w worker.Walls) {
 	d.mu.Lock()
 	first := !d.reported
 	d.reported = true

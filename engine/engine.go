@@ -4,8 +4,11 @@ package engine
 
 import (
 	"context"
+	"fmt"
+	"os"
 	"time"
 
+	"github.com/lochlake/loch/engine/worker"
 	"github.com/lochlake/loch/event"
 )
 
@@ -42,12 +45,8 @@ type Limits struct {
 	Time    time.Duration
 }
 
-// Column is one column of the answer, with its type as Trino writes it, for example "map(varchar, varchar)".
-type Column struct {
-	Name string `json:"name"`
-	Type string `json:"type"`
-	Zone string `json:"zone,omitempty"` // where a timestamp with time zone lies: an IANA name or an offset such as "+02:00"; "" is UTC
-}
+// Column is one column of the answer.
+type Column = worker.Column
 
 // Job is one statement to run.
 type Job struct {
@@ -65,11 +64,8 @@ type Stats struct {
 	Elapsed      time.Duration
 }
 
-// Value is one value of an answer in Trino's text form; Null where it is NULL.
-type Value struct {
-	Text []byte
-	Null bool
-}
+// Value is one value of an answer in Trino's text form.
+type Value = worker.Value
 
 // Engine runs statements. Run calls sink for each row in order (the slice and the texts are reused) and returns when the statement
 // ended, failed or ctx was done; it holds nothing after that. An error of the statement itself is a *Error.
@@ -86,4 +82,13 @@ type Fetcher interface {
 	Need(ctx context.Context, f File, columns []string) (int64, error)
 	// Fetch makes those bytes readable at a local path (a sparse file with the object's size and offsets) until release is called.
 	Fetch(ctx context.Context, f File, columns []string) (path string, release func(), err error)
+}
+
+// WorkerArgument is the hidden command that makes a process of any binary that links this package a child of the engine, before its main runs.
+const WorkerArgument = worker.Argument
+
+// WorkerMain ends a process that was started with WorkerArgument, but not as the engine does it.
+func WorkerMain() {
+	fmt.Fprintln(os.Stderr, WorkerArgument+" is the query engine's own command; it takes no arguments.")
+	os.Exit(2)
 }

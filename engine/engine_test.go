@@ -2,10 +2,11 @@ package engine
 
 import (
 	"context"
+	"github.com/lochlake/loch/engine/worker"
 	"log/slog"
 	"os"
 	"path/filepath"
-	"strings"
+	"strconv"
 	"testing"
 
 	duckdb "github.com/duckdb/duckdb-go-bindings"
@@ -13,14 +14,8 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == WorkerArgument {
-		WorkerMain()
-	}
 	if len(os.Args) > 1 && os.Args[1] == parentArgument {
 		beParent()
-	}
-	if len(os.Args) > 1 && os.Args[1] == confinedArgument {
-		beConfined()
 	}
 	os.Exit(m.Run())
 }
@@ -119,7 +114,7 @@ func testFile(t testing.TB, dir, name string, from, n int) File {
 	duck(t, `COPY (SELECT 'id-' || i AS eventid, TIMESTAMP '2026-01-01' + to_hours(i) AS eventtime, i % 2 = 0 AS readonly,
 		MAP {'n': i::VARCHAR, 'empty': NULL} AS params, {'arn': 'arn:aws:iam::1:user/' || i} AS who,
 		'{"eventID":"id-' || i || '","added":"a' || i || '","flag":' || (i % 2 = 0) || ',"when":"2026-02-03T04:05:06Z","more":{"x":"1","deep":{"y":[1,2]},"no":null,"q\"k":"v.w"},"who":{"arn":"arn:aws:iam::1:user/' || i || '","role":"r' || i || '"},"list":[{"type":"t"},{"arn":"z"}]}' AS eventjson,
-		1 AS _decoder FROM range(`+itoa(from)+`, `+itoa(from+n)+`) t(i)) TO `+quote(path)+` (FORMAT parquet, FIELD_IDS {eventid: 1, eventtime: 2, readonly: 3,
+		1 AS _decoder FROM range(`+strconv.Itoa(from)+`, `+strconv.Itoa(from+n)+`) t(i)) TO `+worker.Quote(path)+` (FORMAT parquet, FIELD_IDS {eventid: 1, eventtime: 2, readonly: 3,
 		params: {__duckdb_field_id: 4, key: 5, value: 6}, who: {__duckdb_field_id: 7, arn: 8}, eventjson: 10, _decoder: 1001})`)
 	st, err := os.Stat(path)
 	if err != nil {
@@ -127,5 +122,3 @@ func testFile(t testing.TB, dir, name string, from, n int) File {
 	}
 	return File{Key: name, Size: st.Size(), Rows: int64(n), Local: path, Decoder: 1}
 }
-
-func itoa(n int) string { return strings.TrimSpace(string(appendDecimal(nil, int64(n), 0))) }

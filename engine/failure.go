@@ -29,11 +29,6 @@ func (e *Error) Error() string { return e.Message }
 // Unwrap gives the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-var (
-	errRange = &Error{Kind: Statement, Message: "A value of the answer is out of the range of its type."}
-	errRow   = &Error{Kind: Resources, Message: "A row of the answer is larger than 32 MiB."}
-)
-
 // statementErrors are DuckDB's kinds of errors that tell of values, not of names or files.
 var statementErrors = []string{"Conversion Error", "Out of Range Error", "Invalid Input Error", "Decimal Error", "Mismatch Type Error"}
 

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"github.com/lochlake/loch/engine/worker"
 	"slices"
 	"strconv"
 	"strings"
@@ -25,7 +26,7 @@ func duckType(c *event.Column) string {
 	case event.Struct:
 		var parts []string
 		for i := range c.Fields {
-			parts = append(parts, ident(c.Fields[i].Name)+" "+duckType(&c.Fields[i]))
+			parts = append(parts, worker.Ident(c.Fields[i].Name)+" "+duckType(&c.Fields[i]))
 		}
 		return "STRUCT(" + strings.Join(parts, ", ") + ")"
 	case event.List:
@@ -111,7 +112,7 @@ func (s *source) derives() bool {
 func (s *source) list() string {
 	var out []string
 	for _, c := range s.columns {
-		name := ident(c.Name)
+		name := worker.Ident(c.Name)
 		switch {
 		case c.Computed:
 			out = append(out, "to_base64(unhex(sha256(eventjson))) AS "+name)
@@ -122,7 +123,7 @@ func (s *source) list() string {
 		}
 	}
 	if out == nil {
-		return "1 AS " + ident("_row") // a relation must have a column, though only its rows count
+		return "1 AS " + worker.Ident("_row") // a relation must have a column, though only its rows count
 	}
 	return strings.Join(out, ", ")
 }
@@ -137,7 +138,7 @@ func (s *source) condition() string {
 
 // view is the statement that gives the relation its name, over from.
 func (s *source) view(from string) string {
-	return "CREATE TEMP VIEW " + ident(s.rel.Name) + " AS SELECT " + s.list() + " FROM " + from + s.condition()
+	return "CREATE TEMP VIEW " + worker.Ident(s.rel.Name) + " AS SELECT " + s.list() + " FROM " + from + s.condition()
 }
 
 // scan reads the files at those paths, or is an empty relation where there are none. A file written before the schema's newest column is read
@@ -160,16 +161,16 @@ func (s *source) scan(files []File, paths []string) string {
 	if len(s.stored) > 0 {
 		quoted := make([]string, len(s.stored))
 		for i, n := range s.stored {
-			quoted[i] = ident(n)
+			quoted[i] = worker.Ident(n)
 		}
 		names = strings.Join(quoted, ", ")
 	}
 	var parts []string
 	if len(current) > 0 {
-		parts = append(parts, "SELECT "+names+" FROM read_parquet("+quoteList(current)+")")
+		parts = append(parts, "SELECT "+names+" FROM read_parquet("+worker.QuoteList(current)+")")
 	}
 	if len(old) > 0 {
-		parts = append(parts, "SELECT "+names+" FROM read_parquet("+quoteList(old)+", schema = "+s.fields()+")")
+		parts = append(parts, "SELECT "+names+" FROM read_parquet("+worker.QuoteList(old)+", schema = "+s.fields()+")")
 	}
 	if parts == nil {
 		return "(SELECT " + s.nothing() + " LIMIT 0)"
@@ -182,7 +183,7 @@ func (s *source) fields() string {
 	var out []string
 	for _, name := range s.stored {
 		c, _ := s.rel.Schema.Column(name)
-		out = append(out, fmt.Sprintf("%d: {name: %s, type: %s, default_value: NULL}", c.ID, quote(c.Name), quote(duckType(c))))
+		out = append(out, fmt.Sprintf("%d: {name: %s, type: %s, default_value: NULL}", c.ID, worker.Quote(c.Name), worker.Quote(duckType(c))))
 	}
 	return "MAP {" + strings.Join(out, ", ") + "}"
 }
@@ -192,7 +193,7 @@ func (s *source) nothing() string {
 	out := []string{}
 	for _, name := range s.stored {
 		c, _ := s.rel.Schema.Column(name)
-		out = append(out, "NULL::"+duckType(c)+" AS "+ident(name))
+		out = append(out, "NULL::"+duckType(c)+" AS "+worker.Ident(name))
 	}
 	if len(out) == 0 {
 		return "1 AS one"
@@ -203,14 +204,14 @@ func (s *source) nothing() string {
 // derived answers a column from the event's text, for rows whose decoder did not know the column: what the decoder of today would have put there.
 func (s *source) derived(c *event.Column) string {
 	if s.rel.Schema.Kind == event.Activity {
-		return fromJSON(c, ident(s.text)+"::JSON", 0)
+		return fromJSON(c, worker.Ident(s.text)+"::JSON", 0)
 	}
-	return fromJSON(c, "json_extract("+ident(s.text)+", "+member(c)+")", 0)
+	return fromJSON(c, "json_extract("+worker.Ident(s.text)+", "+member(c)+")", 0)
 }
 
 // member is the path of a member, as a literal.
 func member(c *event.Column) string {
-	return quote(`$."` + strings.ReplaceAll(c.JSON, `"`, `\"`) + `"`)
+	return worker.Quote(`$."` + strings.ReplaceAll(c.JSON, `"`, `\"`) + `"`)
 }
 
 // fromJSON makes a value of the column's type of the JSON value j. depth tells nested lambdas' names apart.
@@ -227,7 +228,7 @@ func fromJSON(c *event.Column, j string, depth int) string {
 		var parts []string
 		for i := range c.Fields {
 			f := &c.Fields[i]
-			parts = append(parts, ident(f.Name)+" := "+fromJSON(f, "json_extract("+j+", "+member(f)+")", depth))
+			parts = append(parts, worker.Ident(f.Name)+" := "+fromJSON(f, "json_extract("+j+", "+member(f)+")", depth))
 		}
 		return "CASE WHEN json_type(" + j + ") = 'OBJECT' THEN struct_pack(" + strings.Join(parts, ", ") + ") END"
 	case event.List:

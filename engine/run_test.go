@@ -3,8 +3,10 @@ package engine
 import (
 	"context"
 	"errors"
+	"github.com/lochlake/loch/engine/worker"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -81,7 +83,7 @@ func TestColumnAddedLater(t *testing.T) {
 	old := testFile(t, dir, "old.parquet", 0, 2)
 	duck(t, `COPY (SELECT 'id-new' AS eventid, TIMESTAMP '2026-06-01' AS eventtime, 'given' AS added, true AS flag, TIMESTAMP '2026-06-02' AS "when",
 		MAP {'k': 'v'} AS more, [{'type': 'new', 'arn': 'n'}] AS list, {'arn': 'me', 'role': 'newrole'} AS who, '{}' AS eventjson, 2 AS _decoder)
-		TO `+quote(dir+"/new.parquet")+` (FORMAT parquet, FIELD_IDS {eventid: 1, eventtime: 2, added: 20, flag: 21, "when": 22, more: {__duckdb_field_id: 23, key: 24, value: 25},
+		TO `+worker.Quote(dir+"/new.parquet")+` (FORMAT parquet, FIELD_IDS {eventid: 1, eventtime: 2, added: 20, flag: 21, "when": 22, more: {__duckdb_field_id: 23, key: 24, value: 25},
 		list: {__duckdb_field_id: 26, element: {__duckdb_field_id: 27, type: 28, arn: 29}}, who: {__duckdb_field_id: 7, arn: 8, role: 30}, eventjson: 10, _decoder: 1001})`)
 	files := []File{old, {Key: "new", Rows: 1, Local: dir + "/new.parquet", Decoder: 2}}
 	job := Job{SQL: `SELECT eventid, added, flag, "when", more, list, who FROM s ORDER BY eventid`,
@@ -256,7 +258,7 @@ func TestBackPressure(t *testing.T) {
 // resident is a process's memory in bytes.
 func resident(t *testing.T, pid int) int {
 	t.Helper()
-	b, err := os.ReadFile("/proc/" + itoa(pid) + "/statm")
+	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/statm")
 	if err != nil {
 		t.Skip("no /proc here:", err)
 	}

@@ -15,10 +15,6 @@ func attributes() *syscall.SysProcAttr { return nil }
 
 func unshared() *syscall.SysProcAttr { return nil }
 
-func confineEarly() {}
-
-func confine(*workerJob) wallReport { return wallReport{} }
-
 func memoryDeath(*os.ProcessState) bool { return false }
 
 // alive tells whether a spare child still runs, as far as can be told without asking it.

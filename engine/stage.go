@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"github.com/lochlake/loch/engine/worker"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -61,7 +62,7 @@ func (s *staging) releaseGroup() {
 }
 
 // add enters one relation into the job: local files as they are, remote ones fetched now or in groups.
-func (s *staging) add(ctx context.Context, j *workerJob, src *source, index int) error {
+func (s *staging) add(ctx context.Context, j *worker.Job, src *source, index int) error {
 	var local, remote []File
 	for _, f := range src.rel.Files {
 		if f.Local != "" {
@@ -124,9 +125,9 @@ func (s *staging) add(ctx context.Context, j *workerJob, src *source, index int)
 }
 
 // inGroups enters a relation that is loaded into a table of the child, group by group.
-func (s *staging) inGroups(j *workerJob, src *source, local []File, paths []string, remote []File, links []string, need []int64) {
+func (s *staging) inGroups(j *worker.Job, src *source, local []File, paths []string, remote []File, links []string, need []int64) {
 	if s.tables == 0 {
-		j.Setup = append(j.Setup, "ATTACH "+quote(filepath.Join(j.Temp, "staged.duckdb"))+" AS staged")
+		j.Setup = append(j.Setup, "ATTACH "+worker.Quote(filepath.Join(j.Temp, "staged.duckdb"))+" AS staged")
 	}
 	table := "staged.t" + strconv.Itoa(s.tables)
 	s.tables++
@@ -140,7 +141,7 @@ func (s *staging) inGroups(j *workerJob, src *source, local []File, paths []stri
 		}
 	}
 	step := func(g group, from string) {
-		j.Steps = append(j.Steps, stageStep{Group: len(s.groups), Insert: "INSERT INTO " + table + " SELECT * FROM " + from + where})
+		j.Steps = append(j.Steps, worker.Step{Group: len(s.groups), Insert: "INSERT INTO " + table + " SELECT * FROM " + from + where})
 		s.groups = append(s.groups, g)
 	}
 	if len(local) > 0 {

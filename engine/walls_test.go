@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/lochlake/loch/engine/worker"
 )
 
 // What a child looks like from outside while it runs a statement.
@@ -52,7 +53,7 @@ func TestWalls(t *testing.T) {
 				limits[strings.TrimSpace(line[:26])] = strings.Fields(line[26:])[0]
 			}
 		}
-		if limits["Max core file size"] != "0" || limits["Max file size"] != strconv.Itoa(1<<30) || limits["Max data size"] != strconv.Itoa(defaultMemory+headroom) {
+		if limits["Max core file size"] != "0" || limits["Max file size"] != strconv.Itoa(1<<30) || limits["Max data size"] != strconv.Itoa(defaultMemory+worker.Headroom) {
 			t.Errorf("limits %v", limits)
 		}
 		if d.plainRun {
@@ -125,68 +126,5 @@ func TestNoChildOutlivesItsParent(t *testing.T) {
 			return
 		}
 		time.Sleep(10 * time.Millisecond) // the test's own time limit ends this where the child lives on
-	}
-}
-
-// confinedArgument makes the test binary confine itself as a child does, without DuckDB and its own settings, and try to get out.
-const confinedArgument = "engine-test-confined"
-
-func beConfined() {
-	dir := os.Args[2]
-	planned, temp := filepath.Join(dir, "planned"), filepath.Join(dir, "temp")
-	report := confine(&workerJob{Paths: []string{planned}, Temp: temp, Memory: defaultMemory, TempMax: 1 << 20})
-	if report.Landlock == 0 {
-		fmt.Println("no Landlock")
-		os.Exit(0)
-	}
-	tell := func(what string, err error, want bool) {
-		if (err == nil) != want {
-			fmt.Println(what, err)
-		}
-	}
-	tell("confine", errors.New(report.Problem), report.Problem != "")
-	_, err := os.ReadFile(planned)
-	tell("read a planned file", err, true)
-	tell("write in its own directory", os.WriteFile(filepath.Join(temp, "x"), []byte("x"), 0o600), true)
-	tell("write too much", os.WriteFile(filepath.Join(temp, "x"), make([]byte, 2<<20), 0o600), false)
-	tell("write a planned file", os.WriteFile(planned, []byte("x"), 0o600), false)
-	tell("remove a planned file", os.Remove(planned), false)
-	_, err = os.ReadFile(filepath.Join(dir, "secret"))
-	tell("read another file", err, false)
-	_, err = os.ReadDir(dir)
-	tell("list a directory", err, false)
-	_, err = os.ReadFile("/etc/passwd")
-	tell("read /etc/passwd", err, false)
-	if report.Landlock >= 4 { // older ones don't know the network
-		var dialer net.Dialer
-		dialer.SetMultipathTCP(false)
-		_, err = dialer.Dial("tcp", os.Args[3])
-		tell("connect", err, false)
-	}
-	tell("run a program", exec.Command("/bin/true").Run(), false)
-	os.Exit(0)
-}
-
-func TestKernelWallsAlone(t *testing.T) {
-	dir := t.TempDir()
-	for _, name := range []string{"planned", "secret"} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(name), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := os.Mkdir(filepath.Join(dir, "temp"), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	out, err := exec.Command(os.Args[0], confinedArgument, dir, l.Addr().String()).CombinedOutput()
-	if strings.Contains(string(out), "no Landlock") {
-		t.Skip("this kernel has no Landlock")
-	}
-	if err != nil || len(out) > 0 {
-		t.Errorf("%v: %s", err, out)
 	}
 }

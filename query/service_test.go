@@ -22,13 +22,6 @@ import (
 	"github.com/lochlake/loch/objstore"
 )
 
-func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == engine.WorkerArgument {
-		engine.WorkerMain()
-	}
-	os.Exit(m.Run())
-}
-
 var scope = meta.Scope{Account: "111122223333", Region: "eu-west-1"}
 
 const me = "arn:aws:iam::111122223333:root"

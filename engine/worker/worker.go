@@ -1,44 +1,68 @@
-package engine
+package worker
 
 import (
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"strconv"
 	"strings"
 
 	duckdb "github.com/duckdb/duckdb-go-bindings"
 )
 
-// WorkerArgument is the hidden command under which the binary must call WorkerMain.
-const WorkerArgument = "engine-worker"
+// Argument is the hidden command that makes a process a worker.
+const Argument = "engine-worker"
 
-// answerFD is the file descriptor of the pipe that a child answers on.
+// answerFD is the file descriptor of the pipe that a worker answers on.
 const answerFD = 3
 
-// WorkerMain is a child's whole life: it warms DuckDB, reads one job from standard input, confines itself, runs the statement and answers on file
-// descriptor 3. It never returns. The process ends when standard input closes, so that no child outlives its parent.
-func WorkerMain() {
+// init takes the process over before the rest of the program is initialised, which takes five times as long and as much memory as all that a worker
+// needs. Go initialises packages in the order of their import paths as far as imports allow, so what this package imports must stay few and early.
+func init() {
+	if len(os.Args) == 2 && os.Args[1] == Argument {
+		work()
+	}
+}
+
+// work is a worker's whole life: it warms DuckDB, reads one job from standard input, confines itself, runs the statement and answers on file
+// descriptor 3. It never returns. The process ends when standard input closes, so that no worker outlives its parent.
+func work() {
+	// The walls of an older kernel hold for this thread and those that it starts, as DuckDB's will be.
+	runtime.LockOSThread()
 	confineEarly()
-	out := frameWriter{os.NewFile(answerFD, "answers")}
+	out := Writer{os.NewFile(answerFD, "answers")}
 	w := &worker{out: out, in: make(chan frame, 1)}
 	err := w.run()
 	if err == nil {
 		os.Exit(0)
 	}
-	report := workerError{Text: err.Error()}
-	if told, ok := errors.AsType[*Error](err); ok {
-		report.Kind, report.Message = told.Kind, told.Message
+	report := Failure{Text: err.Error()}
+	if told, ok := errors.AsType[*told](err); ok {
+		report.Message, report.Resources = told.message, told.resources
 	} else if duck, ok := errors.AsType[duckError](err); ok {
 		report.Duck = string(duck)
 	}
-	if err := out.writeJSON(frameError, report); err != nil {
+	if err := out.WriteJSON(FrameError, report); err != nil {
 		fmt.Fprintln(os.Stderr, report.Text, err)
 		os.Exit(1)
 	}
 	os.Exit(0)
 }
+
+// told is an error that the caller is told as it is.
+type told struct {
+	message   string
+	resources bool // the query took more than it may; else a value of it cannot be told
+}
+
+func (e *told) Error() string { return e.message }
+
+var (
+	errRange = &told{message: "A value of the answer is out of the range of its type."}
+	errRow   = &told{message: "A row of the answer is larger than 32 MiB.", resources: true}
+)
 
 // duckError is an error's text as DuckDB wrote it.
 type duckError string
@@ -51,7 +75,7 @@ type frame struct {
 }
 
 type worker struct {
-	out  frameWriter
+	out  Writer
 	in   chan frame
 	conn duckdb.Connection
 	buf  []byte
@@ -59,9 +83,9 @@ type worker struct {
 
 // listen passes the parent's frames on and ends the process when the parent goes.
 func (w *worker) listen() {
-	r := newFrameReader(os.Stdin)
+	r := NewReader(os.Stdin)
 	for {
-		kind, payload, err := r.next()
+		kind, payload, err := r.Next()
 		if err != nil {
 			if err != io.EOF {
 				fmt.Fprintln(os.Stderr, "reading the job:", err)
@@ -76,7 +100,7 @@ func (w *worker) run() error {
 	if err := w.open(); err != nil {
 		return err
 	}
-	if err := w.out.write(frameReady, nil); err != nil {
+	if err := w.out.Write(FrameReady, nil); err != nil {
 		return err
 	}
 	go w.listen()
@@ -88,10 +112,10 @@ func (w *worker) run() error {
 		return err
 	}
 	for _, s := range j.Steps {
-		if err := w.out.writeJSON(frameNext, s); err != nil {
+		if err := w.out.WriteJSON(FrameNext, s); err != nil {
 			return err
 		}
-		if f := <-w.in; f.kind != frameStaged {
+		if f := <-w.in; f.kind != FrameStaged {
 			return fmt.Errorf("a frame %q where files were due", f.kind)
 		}
 		if err := w.exec(s.Insert); err != nil {
@@ -146,17 +170,17 @@ func (w *worker) open() error {
 }
 
 // prepare raises the walls: first the kernel's, then DuckDB's own, and locks them.
-func (w *worker) prepare(j *workerJob) error {
+func (w *worker) prepare(j *Job) error {
 	walls := confine(j)
-	if err := w.out.writeJSON(frameWalls, walls); err != nil {
+	if err := w.out.WriteJSON(FrameWalls, walls); err != nil {
 		return err
 	}
 	settings := []string{
-		"SET temp_directory = " + quote(j.Temp),
-		"SET max_temp_directory_size = " + quote(strconv.FormatInt(j.TempMax, 10)+"B"),
-		"SET memory_limit = " + quote(strconv.FormatInt(j.Memory, 10)+"B"),
+		"SET temp_directory = " + Quote(j.Temp),
+		"SET max_temp_directory_size = " + Quote(strconv.FormatInt(j.TempMax, 10)+"B"),
+		"SET memory_limit = " + Quote(strconv.FormatInt(j.Memory, 10)+"B"),
 		"SET threads = " + strconv.Itoa(j.Threads),
-		"SET allowed_paths = " + quoteList(j.Paths),
+		"SET allowed_paths = " + QuoteList(j.Paths),
 	}
 	settings = append(settings, j.Setup...)
 	settings = append(settings, "SET enable_external_access = false", "SET lock_configuration = true")
@@ -182,7 +206,7 @@ func (w *worker) exec(sql string) error {
 const batch = 128 << 10
 
 // answer runs the job's statement, which must be exactly one and a SELECT, and streams its rows.
-func (w *worker) answer(j *workerJob) error {
+func (w *worker) answer(j *Job) error {
 	var stmts duckdb.ExtractedStatements
 	n := duckdb.ExtractStatements(w.conn, j.SQL, &stmts)
 	defer duckdb.DestroyExtracted(&stmts)
@@ -218,7 +242,7 @@ func (w *worker) answer(j *workerJob) error {
 	if err := w.stream(&res, cols); err != nil {
 		return err
 	}
-	return w.out.writeJSON(frameDone, w.stats())
+	return w.out.WriteJSON(FrameDone, w.stats())
 }
 
 // columnsOf makes the renderers of an answer's columns.
@@ -294,18 +318,18 @@ func (w *worker) flush() error {
 	if len(w.buf) == 0 {
 		return nil
 	}
-	err := w.out.write(frameRows, w.buf)
+	err := w.out.Write(FrameRows, w.buf)
 	w.buf = w.buf[:0]
 	return err
 }
 
 // stats reads the profile of the statement that has just ended.
-func (w *worker) stats() workerDone {
+func (w *worker) stats() Done {
 	info := duckdb.GetProfilingInfo(w.conn)
 	if info.Ptr == nil {
-		return workerDone{}
+		return Done{}
 	}
-	d := workerDone{HasStats: true, Read: metric(info, "TOTAL_BYTES_READ")}
+	d := Done{HasStats: true, Read: metric(info, "TOTAL_BYTES_READ")}
 	for i := range duckdb.ProfilingInfoGetChildCount(info) {
 		d.Matched += matched(duckdb.ProfilingInfoGetChild(info, i), -1)
 	}
@@ -354,23 +378,3 @@ func metric(info duckdb.ProfilingInfo, key string) int64 {
 	}
 	return n
 }
-
-// quote writes a string literal of DuckDB's SQL.
-func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
-
-// quoteList writes a list of string literals.
-func quoteList(list []string) string {
-	var b strings.Builder
-	b.WriteByte('[')
-	for i, s := range list {
-		if i > 0 {
-			b.WriteString(", ")
-		}
-		b.WriteString(quote(s))
-	}
-	b.WriteByte(']')
-	return b.String()
-}
-
-// ident writes a quoted name of DuckDB's SQL.
-func ident(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) + `"` }
