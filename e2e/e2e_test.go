@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -44,13 +45,44 @@ type running struct {
 	cmd      *exec.Cmd
 	endpoint string
 	dir      string
-	log      *bytes.Buffer
+	log      *output
 	done     chan error
+}
+
+// output collects what a process says while it is asked about.
+type output struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.String()
+}
+
+func (r *running) stderr() string { return r.log.String() }
+
+// kill ends the server as a power cut does.
+func (r *running) kill(t *testing.T) {
+	t.Helper()
+	cmd := r.cmd
+	r.cmd = nil
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatalf("loch serve ended by itself: %v\n%s", <-r.done, tail(r.log.String()))
+	}
+	<-r.done
 }
 
 func serve(t *testing.T, bin, dir string, env []string, args ...string) *running {
 	t.Helper()
-	r := &running{dir: dir, log: &bytes.Buffer{}, done: make(chan error, 1)}
+	r := &running{dir: dir, log: &output{}, done: make(chan error, 1)}
 	r.cmd = exec.Command(bin, append([]string{"serve", "--data", dir, "--listen", "127.0.0.1:0", "--account", account, "--region", "us-east-1"}, args...)...)
 	r.cmd.Env = append(os.Environ(), env...)
 	r.cmd.Stderr = r.log

@@ -14,7 +14,7 @@ type Config struct {
 	Dir     string // of everything the server keeps; made where it is missing
 	Listen  string // host:port; port 0 picks a free one; "" is 127.0.0.1:4510
 	KeyDir  string // of the secrets; "" is Dir
-	Account string // 12 digits, of the root key; "" is the one that an existing key has
+	Account string // 12 digits, of the root key; "" is the one that an existing key has, and DefaultAccount for a new one
 	Region  string // that clients of the root key sign for unless told otherwise; "" is us-east-1
 
 	StoreURL string // where the tables lie: s3://bucket/prefix, or "" for Dir/lake
@@ -32,6 +32,9 @@ type Config struct {
 
 	Log *slog.Logger // nil: nothing is logged
 }
+
+// DefaultAccount is whose root key a new folder gets where nobody says. AWS sets the number aside for documentation.
+const DefaultAccount = "111122223333"
 
 // S3 is how an S3-compatible store is reached.
 type S3 struct {

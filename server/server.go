@@ -116,6 +116,9 @@ func (s *Server) open(ctx, run context.Context) error {
 
 	_, err = os.Stat(filepath.Join(cfg.KeyDir, access.CredentialsFile))
 	s.newKey = errors.Is(err, os.ErrNotExist)
+	if s.newKey && cfg.Account == "" {
+		cfg.Account = DefaultAccount
+	}
 	if s.key, err = access.OpenCredentials(cfg.KeyDir, cfg.Account, cfg.Region); err != nil {
 		return err
 	}
@@ -295,6 +298,9 @@ func (s *Server) Failed() <-chan struct{} { return s.failed }
 
 // NewKey tells whether this start made the root key.
 func (s *Server) NewKey() bool { return s.newKey }
+
+// Account is the root key's.
+func (s *Server) Account() string { return s.key.Account }
 
 // CredentialsFile is the root key's file.
 func (s *Server) CredentialsFile() string {

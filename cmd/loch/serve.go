@@ -21,7 +21,7 @@ type serveCmd struct {
 
 // serverFlags are the settings that the demonstration takes as well.
 type serverFlags struct {
-	Account string `help:"The 12-digit account of the root key." default:"111122223333" placeholder:"ID"`
+	Account string `help:"The 12-digit account of the root key. Default: the existing key's, 111122223333 for a new one." placeholder:"ID"`
 	Region  string `help:"The region that the root key's clients sign for unless told otherwise." default:"us-east-1" placeholder:"NAME"`
 
 	StoreURL string  `help:"Where the tables lie: s3://bucket/prefix. Default: the data folder." env:"LOCH_STORE_URL" placeholder:"URL"`
@@ -66,7 +66,7 @@ func (s *serveCmd) Run(ctx context.Context) error {
 	}
 	fmt.Printf("listening on %s\n", srv.URL())
 	if srv.NewKey() {
-		fmt.Fprintf(os.Stderr, "A root key for account %s was made. To use it:\n  export AWS_SHARED_CREDENTIALS_FILE=%s\n  aws --endpoint-url %s cloudtrail list-event-data-stores\n", s.Account, srv.CredentialsFile(), srv.URL())
+		fmt.Fprintf(os.Stderr, "A root key for account %s was made. To use it:\n  export AWS_SHARED_CREDENTIALS_FILE=%s\n  aws --endpoint-url %s cloudtrail list-event-data-stores\n", srv.Account(), srv.CredentialsFile(), srv.URL())
 	}
 	select {
 	case <-ctx.Done():

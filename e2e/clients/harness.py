@@ -12,9 +12,8 @@ ENDPOINT = os.environ["LOCH_ENDPOINT"]
 REGION = os.environ.get("AWS_DEFAULT_REGION", "us-east-1")
 
 
-def client(service="cloudtrail", region=REGION, **kw):
-    c = boto3.client(service, endpoint_url=ENDPOINT, region_name=region,
-                     config=Config(retries={"max_attempts": 1, "mode": "standard"}), **kw)
+def client(service="cloudtrail", region=REGION, **config):
+    c = boto3.client(service, endpoint_url=ENDPOINT, region_name=region, config=Config(retries={"max_attempts": 1, "mode": "standard"}, **config))
     c.meta.events.register("after-call.*.*", check_answer)
     return c
 

@@ -1,4 +1,5 @@
 """LookupEvents over what live events left in event history: the run's server has been given a generated organisation's logs as live events."""
+import concurrent.futures
 import datetime
 import json
 import os
@@ -73,13 +74,15 @@ class Lookup(Case):
 
     def test_rate(self):
         west = client(region="ap-southeast-2")
-        codes = []
-        for _ in range(12):
+
+        def one(_):
             try:
                 west.lookup_events(MaxResults=1)
-                codes.append("")
+                return ""
             except botocore.exceptions.ClientError as e:
-                codes.append(e.response["Error"]["Code"])
+                return e.response["Error"]["Code"]
+        with concurrent.futures.ThreadPoolExecutor(24) as pool:  # many more at once than two a second
+            codes = list(pool.map(one, range(24)))
         self.assertIn("", codes)
         self.assertIn("ThrottlingException", codes)
 

@@ -51,7 +51,7 @@ class Wire(Case):
             with self.subTest(what):
                 self.assertEqual(self.code(self.send(**kw)), "InvalidSignatureException")
         other = boto3.client("cloudtrail", endpoint_url=ENDPOINT, region_name=REGION, aws_access_key_id="AKIAIOSFODNN7EXAMPLE", aws_secret_access_key="y" * 40)
-        self.fails("UnrecognizedClientException", other.list_event_data_stores)
+        self.fails("UnrecognizedClientException", other.list_event_data_stores, status=403)
         status, body, _ = self.send_unsigned()
         self.assertEqual((status, body["__type"].rsplit("#", 1)[-1]), (400, "MissingAuthenticationTokenException"))
 
