@@ -26,7 +26,8 @@ type batch struct {
 	shares     []share
 	ticket     *Ticket // nil in a replay
 
-	weight int64
+	weight int64        // of Ingest.room
+	bulk   int64        // of Ingest.bulk
 	refs   atomic.Int32 // stores whose applier has not gone through it, and chunks that hold rows of it
 	in     *Ingest
 }
@@ -34,16 +35,14 @@ type batch struct {
 // release gives the batch's memory back to the budget when nobody needs it any more.
 func (b *batch) release() {
 	if b.refs.Add(-1) == 0 {
-		b.in.room.Release(b.weight)
-		b.in.metrics.memory.Sub(float64(b.weight))
+		b.giveRoom()
 	}
 }
 
 // undo gives back the room of a batch that was not accepted.
 func (b *batch) undo() {
 	if b.refs.Swap(0) != 0 {
-		b.in.room.Release(b.weight)
-		b.in.metrics.memory.Sub(float64(b.weight))
+		b.giveRoom()
 	}
 }
 
@@ -186,31 +185,50 @@ func (b *batch) prepare() {
 		b.keys[i] = identity.KeyOf(r.ID, r.Hash)
 		b.weight += weigh(r)
 	}
-	// A delivery larger than all there is has it all to itself.
-	b.weight = min(b.weight, b.in.cfg.Memory)
 	b.refs.Store(int32(len(b.shares)))
 }
 
-// takeRoom waits for room in memory. Chunks that are being gathered hold room, too; the larger ones are written before their time.
+// takeRoom takes room in memory. Deliveries that wait for it take theirs from a part of the whole, so that those that do not wait are not refused because
+// an import is under way. Chunks that are being gathered hold room, too: while somebody waits, they are written before they are full.
 func (in *Ingest) takeRoom(ctx context.Context, b *batch, noWait bool) error {
-	if !in.room.TryAcquire(b.weight) {
-		if noWait {
+	if noWait {
+		b.weight = min(b.weight, in.cfg.Memory)
+		if !in.room.TryAcquire(b.weight) {
 			in.metrics.busy.Inc()
 			return fmt.Errorf("%w: too many events wait to be written", ErrBusy)
 		}
+		in.metrics.memory.Add(float64(b.weight))
+		return nil
+	}
+	// A delivery larger than there is has all of it to itself.
+	b.weight = min(b.weight, in.bulkSize())
+	b.bulk = b.weight
+	if !in.bulk.TryAcquire(b.bulk) {
 		in.metrics.waiting.Inc()
 		defer in.metrics.waiting.Dec()
 		in.waiting.Add(1)
 		defer in.waiting.Add(-1)
-		for _, s := range in.all() {
-			s.signal()
-		}
-		if err := in.room.Acquire(ctx, b.weight); err != nil {
+		in.nudge()
+		if err := in.bulk.Acquire(ctx, b.bulk); err != nil {
 			return err
 		}
 	}
+	if err := in.room.Acquire(ctx, b.weight); err != nil {
+		in.bulk.Release(b.bulk)
+		return err
+	}
 	in.metrics.memory.Add(float64(b.weight))
 	return nil
+}
+
+// bulkSize is the room that waiting deliveries share.
+func (in *Ingest) bulkSize() int64 { return in.cfg.Memory / 4 * 3 }
+
+// giveRoom is takeRoom's inverse.
+func (b *batch) giveRoom() {
+	b.in.room.Release(b.weight)
+	b.in.bulk.Release(b.bulk)
+	b.in.metrics.memory.Sub(float64(b.weight))
 }
 
 // append puts a batch in the durable log. Its room is given back where it does not go in.

@@ -49,6 +49,7 @@ func (s *store) seal() bool {
 	s.chunk = nil
 	s.sealed = append(s.sealed, c)
 	s.mu.Unlock()
+	s.in.sealed.Add(1)
 	s.in.wg.Go(func() { s.write(c) })
 	select {
 	case s.chunks <- c:
@@ -59,7 +60,13 @@ func (s *store) seal() bool {
 }
 
 func (s *store) write(c *chunk) {
-	defer close(c.written)
+	defer func() {
+		close(c.written)
+		s.in.sealed.Add(-1)
+		if s.in.waiting.Load() > 0 {
+			s.in.nudge()
+		}
+	}()
 	if c.err = s.in.writers.Acquire(s.in.ctx, 1); c.err != nil {
 		return
 	}

@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -488,6 +489,49 @@ func TestBackPressure(t *testing.T) {
 	flush(t, s.Ingest)
 	if n := len(s.rows(t, storeID(1))); n != 20*accepted+20 {
 		t.Errorf("%d rows of %d accepted", n, 20*accepted+20)
+	}
+}
+
+// TestImportsLeaveRoom: while imports fill the room that they may have and wait for more, a call that does not wait is served.
+func TestImportsLeaveRoom(t *testing.T) {
+	gate := make(chan struct{})
+	s := start(t, t.TempDir(), []Target{everything(1)}, func(c *Config) {
+		c.Tables, c.Memory, c.ChunkRows = &stuckWrites{c.Tables.(*lake.Lake), gate}, 400_000, 10
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	for i := range 10 {
+		wg.Go(func() {
+			_, err := s.Accept(ctx, Delivery{Stores: []string{storeID(1)}, Read: 30, Records: records(t, ids(fmt.Sprint("i", i, "-"), 30)...)})
+			if err != nil && !errors.Is(err, context.Canceled) {
+				t.Error(err)
+			}
+		})
+	}
+	for s.waiting.Load() == 0 {
+		runtime.Gosched()
+	}
+	if _, err := s.Accept(t.Context(), Delivery{Stores: []string{storeID(1)}, Read: 5, Records: records(t, ids("call-", 5)...), NoWait: true}); err != nil {
+		t.Error(err)
+	}
+	cancel()
+	wg.Wait()
+	close(gate)
+	flush(t, s.Ingest)
+}
+
+// stuckWrites makes writes wait until let go.
+type stuckWrites struct {
+	*lake.Lake
+	gate chan struct{}
+}
+
+func (f *stuckWrites) Write(ctx context.Context, id string, rows []lake.Row) (lake.Files, error) {
+	select {
+	case <-f.gate:
+		return f.Lake.Write(ctx, id, rows)
+	case <-ctx.Done():
+		return lake.Files{}, ctx.Err()
 	}
 }
 

@@ -37,6 +37,7 @@ type Ingest struct {
 	writer  string
 	epoch   int64
 	room    *semaphore.Weighted // bytes of batches
+	bulk    *semaphore.Weighted // of those, bytes of batches whose callers wait for room
 	writers *semaphore.Weighted // chunks being written
 	merging chan struct{}       // identity merges
 
@@ -50,6 +51,7 @@ type Ingest struct {
 	dispatched atomic.Int64 // every record up to it was given to its stores
 	flushing   atomic.Int32 // calls of Flush that wait
 	waiting    atomic.Int32 // deliveries that wait for room
+	sealed     atomic.Int32 // chunks that are being written or wait for a writer
 
 	mu       sync.Mutex
 	stores   map[string]*store
@@ -76,6 +78,7 @@ func Open(ctx context.Context, cfg Config) (*Ingest, error) {
 		room: semaphore.NewWeighted(cfg.Memory), writers: semaphore.NewWeighted(int64(cfg.Writers)), merging: make(chan struct{}, 1),
 		replayed: make(chan struct{}), stores: map[string]*store{}, progress: make(chan struct{}),
 	}
+	in.bulk = semaphore.NewWeighted(in.bulkSize())
 	if err := in.begin(ctx); err != nil {
 		return nil, fmt.Errorf("open ingest: %w", err)
 	}
@@ -261,9 +264,17 @@ func (in *Ingest) release() {
 }
 
 // hurry tells whether a chunk is to be written before it is full, since nothing more is there to add and somebody waits: in Flush, or for the room
-// that it holds, unless it holds little of it.
+// that it holds, unless it holds little of it or the writers are busy freeing other room.
 func (in *Ingest) hurry(c *chunk) bool {
-	return in.flushing.Load() > 0 || in.waiting.Load() > 0 && c.bytes.Load() >= in.cfg.Memory/16
+	return in.flushing.Load() > 0 ||
+		in.waiting.Load() > 0 && int(in.sealed.Load()) < in.cfg.Writers && c.bytes.Load() >= in.cfg.Memory/16
+}
+
+// nudge has the appliers look whether they should hurry.
+func (in *Ingest) nudge() {
+	for _, s := range in.all() {
+		s.signal()
+	}
 }
 
 // Flush returns when everything that was accepted before it was called is in the tables.
