@@ -392,19 +392,38 @@ func (e *env) intervalText(v value) string {
 		two("abs($1) // 60000 % 60")+" || ':' || "+two("abs($1) // 1000 % 60")+" || '.' || lpad(CAST(abs($1) % 1000 AS VARCHAR), 3, '0'))", v)
 }
 
-// printed writes a column of the answer: types that DuckDB does not have are written out as text.
-func (c *checker) printed(pos int, sql string, t Type) string {
-	e := &env{checker: c}
-	switch t.Kind {
-	case TimestampZoned, IntervalDaySecond, IntervalYearMonth:
-		text, _ := e.castToText(pos, value{sql: sql, typ: t, easy: true}, false)
-		return text
-	case Array, Map, Row:
-		if !t.every(func(k Kind) bool { return k != TimestampZoned && k != IntervalDaySecond && k != IntervalYearMonth }) {
-			c.unsupported(pos, "an answer of type "+t.String())
-		}
+// printed writes a column of the answer in the engine's own types: inside a statement, timestamps with time zone and intervals are instants and
+// numbers.
+func (c *checker) printed(sql string, t Type) string {
+	if t.every(func(k Kind) bool { return k != TimestampZoned && k != IntervalDaySecond && k != IntervalYearMonth }) {
+		return sql
 	}
-	return sql
+	x := "l" + itoa(c.lambdas+1)
+	each := func(list string, t Type) string {
+		c.lambdas++
+		defer func() { c.lambdas-- }()
+		return "list_transform(" + list + ", lambda " + x + ": " + c.printed(x, t) + ")"
+	}
+	switch t.Kind {
+	case TimestampZoned:
+		if t.Zone == unknownZone {
+			c.unsupported(0, "an answer of timestamps with time zone whose zones differ")
+		}
+		return "timezone('UTC', " + sql + ")"
+	case IntervalDaySecond:
+		return "to_microseconds(" + sql + " * 1000)"
+	case IntervalYearMonth:
+		return "to_months(" + sql + ")"
+	case Array:
+		return each(sql, *t.Elem)
+	case Map:
+		return "CASE WHEN " + sql + " IS NULL THEN NULL ELSE map(" + each("map_keys("+sql+")", *t.Key) + ", " + each("map_values("+sql+")", *t.Elem) + ") END"
+	}
+	var members []value
+	for i, f := range t.Fields {
+		members = append(members, value{sql: c.printed("struct_extract("+sql+", "+quote(memberName(t, i))+")", f.Type), typ: f.Type})
+	}
+	return "CASE WHEN " + sql + " IS NULL THEN NULL ELSE " + packRow(t, members) + " END"
 }
 
 // castNested casts to and from maps, arrays, rows and JSON.

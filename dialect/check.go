@@ -18,8 +18,8 @@ type Statement struct {
 	duckdb  string
 }
 
-// DuckDB is the statement in DuckDB's SQL. Its columns are named c0, c1, … in the order of Columns; values of types that DuckDB does not
-// have come as text in Trino's form (timestamp with time zone, intervals).
+// DuckDB is the statement in DuckDB's SQL. Its columns are named c0, c1, … in the order of Columns. Their types are DuckDB's own: VARCHAR for json,
+// TIMESTAMP WITH TIME ZONE for the instant of a timestamp with time zone, whose Type says the zone, INTERVAL for both kinds of interval.
 func (s *Statement) DuckDB() string { return s.duckdb }
 
 // Check resolves and types a statement. What is wrong with it is an *Error; a Catalog's own errors come wrapped. A Query is checked once.
@@ -43,7 +43,7 @@ func Check(ctx context.Context, q *Query, catalog Catalog, session Session) (s *
 	for i, f := range out.fields {
 		s.Columns = append(s.Columns, Column{f.label, f.typ})
 		col := "c" + itoa(i)
-		if exprs[i] = c.printed(q.root.pos, col, f.typ); exprs[i] != col {
+		if exprs[i] = c.printed(col, f.typ); exprs[i] != col {
 			inner = true
 			exprs[i] += " AS " + col
 		}

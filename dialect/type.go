@@ -147,11 +147,21 @@ func (t Type) write(b *strings.Builder) {
 				b.WriteString(", ")
 			}
 			if f.Name != "" {
-				b.WriteString(f.Name)
+				b.WriteString(fieldName(f.Name))
 				b.WriteByte(' ')
 			}
 			f.Type.write(b)
 		}
 		b.WriteByte(')')
 	}
+}
+
+// fieldName is a member's name in a type's text: between quotes where it is no plain word.
+func fieldName(name string) string {
+	for i := range len(name) {
+		if !wordByte(name[i]) || i == 0 && digit(name[i]) {
+			return quoteName(name)
+		}
+	}
+	return name
 }

@@ -182,7 +182,23 @@ func show(v any, t dialect.Type) string {
 		if t.Precision > 0 {
 			layout += "." + strings.Repeat("0", t.Precision)
 		}
+		if t.Kind == dialect.TimestampZoned {
+			return v.In(zone(t.Zone)).Format(layout) + " " + t.Zone
+		}
 		return v.Format(layout)
+	case duckdb.Interval:
+		sign := ""
+		n := int64(v.Months)
+		if t.Kind == dialect.IntervalDaySecond {
+			n = v.Micros / 1000
+		}
+		if n < 0 {
+			sign, n = "-", -n
+		}
+		if t.Kind == dialect.IntervalYearMonth {
+			return fmt.Sprintf("%s%d-%d", sign, n/12, n%12)
+		}
+		return fmt.Sprintf("%s%d %02d:%02d:%02d.%03d", sign, n/86400000, n/3600000%24, n/60000%60, n/1000%60, n%1000)
 	case []byte:
 		if t.Kind == dialect.UUID {
 			return fmt.Sprintf("%x", v)
@@ -217,4 +233,16 @@ func show(v any, t dialect.Type) string {
 		return v.String()
 	}
 	return fmt.Sprint(v)
+}
+
+func zone(name string) *time.Location {
+	if loc, err := time.LoadLocation(name); err == nil {
+		return loc
+	}
+	var h, m int
+	fmt.Sscanf(name, "%d:%d", &h, &m)
+	if strings.HasPrefix(name, "-") {
+		m = -m
+	}
+	return time.FixedZone(name, h*3600+m*60)
 }
