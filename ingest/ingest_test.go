@@ -563,8 +563,12 @@ func TestDeletedStore(t *testing.T) {
 func TestTimely(t *testing.T) {
 	s := start(t, t.TempDir(), []Target{everything(1)}, func(c *Config) { c.ChunkDelay = time.Millisecond })
 	accept(t, s.Ingest, Delivery{Stores: []string{storeID(1)}, Read: 1, Records: records(t, ids("a", 1)...)})
-	for len(s.rows(t, storeID(1))) == 0 {
-		<-s.freed()
+	for {
+		freed := s.freed()
+		if len(s.rows(t, storeID(1))) > 0 {
+			break
+		}
+		<-freed
 	}
 }
 

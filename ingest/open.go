@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"math"
 	"path/filepath"
@@ -18,6 +19,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/lochlake/loch/disk"
+	"github.com/lochlake/loch/identity"
 	"github.com/lochlake/loch/meta"
 	"github.com/lochlake/loch/wal"
 )
@@ -86,10 +88,10 @@ func Open(ctx context.Context, cfg Config) (*Ingest, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open ingest: %w", err)
 	}
-	applied := make(map[string]int64, len(tables))
+	known := make(map[string]bool, len(tables))
 	greatest := int64(0)
 	for _, t := range tables {
-		applied[t.StoreID] = t.Applied
+		known[t.StoreID] = true
 		greatest = max(greatest, t.Applied)
 	}
 	in.log, err = wal.Open(wal.Options{Dir: filepath.Join(cfg.Dir, "wal"), After: greatest, MaxBytes: cfg.LogBytes, FS: cfg.FS,
@@ -97,9 +99,27 @@ func Open(ctx context.Context, cfg Config) (*Ingest, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open ingest: %w", err)
 	}
+	if err := in.sweep(known); err != nil {
+		return nil, fmt.Errorf("open ingest: %w", errors.Join(err, in.log.Close()))
+	}
 	in.ctx, in.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	in.wg.Go(in.replay)
 	return in, nil
+}
+
+// sweep removes the identity indexes of stores that were deleted.
+func (in *Ingest) sweep(known map[string]bool) error {
+	dir := filepath.Join(in.cfg.Dir, "identity")
+	entries, err := in.cfg.FS.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	for _, e := range entries {
+		if !known[e.Name()] {
+			err = errors.Join(err, identity.Remove(in.cfg.FS, filepath.Join(dir, e.Name())))
+		}
+	}
+	return err
 }
 
 // begin reads who we are and raises the epoch.

@@ -83,16 +83,17 @@ func TestReplayOfDeletedStore(t *testing.T) {
 	dir := t.TempDir()
 	s := start(t, dir, []Target{everything(1), everything(2)}, blocked)
 	accept(t, s.Ingest, Delivery{Records: records(t, ids("a", 5)...), Read: 5, Live: true, Scope: home})
+	if err := errors.Join(s.lake.DropTable(t.Context(), storeID(1)), s.db.DeleteStore(t.Context(), storeID(1))); err != nil {
+		t.Error(err)
+	}
 	abandon(t, s)
-	s = start(t, dir, []Target{everything(2)}, func(c *Config) {
-		if err := c.Tables.(*lake.Lake).DropTable(context.Background(), storeID(1)); err != nil {
-			t.Error(err)
-		}
-		c.Logger = quiet
-	})
+	s = start(t, dir, []Target{everything(2)}, func(c *Config) { c.Logger = quiet })
 	flush(t, s.Ingest)
 	if n := len(s.rows(t, storeID(2))); n != 5 {
 		t.Errorf("%d rows", n)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "identity", storeID(1))); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("its identity index: %v", err)
 	}
 }
 
