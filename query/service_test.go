@@ -29,11 +29,12 @@ const me = "arn:aws:iam::111122223333:root"
 // bed is a service over a real lake, metadata and engine in a folder of the test's.
 type bed struct {
 	*Service
-	dir    string
-	db     meta.DB
-	lake   *lake.Lake
-	engine *engine.DuckDB
-	now    time.Time
+	dir     string
+	db      meta.DB
+	objects objstore.Store
+	lake    *lake.Lake
+	engine  *engine.DuckDB
+	now     time.Time
 }
 
 func newBed(t testing.TB, change func(*Config)) *bed {
@@ -43,11 +44,10 @@ func newBed(t testing.TB, change func(*Config)) *bed {
 	if b.db, err = meta.OpenSQLite(t.Context(), filepath.Join(b.dir, "meta.db")); err != nil {
 		t.Fatal(err)
 	}
-	objects, err := objstore.OpenLocal(filepath.Join(b.dir, "objects"))
-	if err != nil {
+	if b.objects, err = objstore.OpenLocal(filepath.Join(b.dir, "objects")); err != nil {
 		t.Fatal(err)
 	}
-	if b.lake, err = lake.Open(t.Context(), lake.Config{Objects: objects, Meta: b.db}); err != nil {
+	if b.lake, err = lake.Open(t.Context(), lake.Config{Objects: b.objects, Meta: b.db}); err != nil {
 		t.Fatal(err)
 	}
 	if b.engine, err = engine.NewDuckDB(engine.Config{TempDir: filepath.Join(b.dir, "engine")}); err != nil {
