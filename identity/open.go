@@ -135,4 +135,3 @@ func (x *Index) removeStrangers() error {
 	}
 	return err
 }
-
