@@ -1,0 +1,126 @@
+package differential
+
+import (
+	"fmt"
+	"sort"
+	"strings"
+)
+
+// diff tells how an answer differs from what Trino answered; "" where it does not. An error differs from an answer, but not from another error.
+func diff(s *statement, got, want *recording) string {
+	switch {
+	case got.Error != "" && want.Error != "":
+		return ""
+	case want.Error != "":
+		if s.Lake {
+			return ""
+		}
+		return fmt.Sprintf("answers %s, where Trino fails with %s: %s", show(got), want.Error, want.Message)
+	case got.Error != "":
+		return fmt.Sprintf("fails with %s, where Trino answers %s", got.Message, show(want))
+	}
+	if len(got.Columns) != len(want.Columns) {
+		return fmt.Sprintf("has %d columns, not %d", len(got.Columns), len(want.Columns))
+	}
+	for i, c := range want.Columns {
+		if got.Columns[i] != c {
+			return fmt.Sprintf("column %d is %q %s, not %q %s", i+1, got.Columns[i].Name, got.Columns[i].Type, c.Name, c.Type)
+		}
+	}
+	if len(got.Rows) != len(want.Rows) {
+		return fmt.Sprintf("has %d rows, not %d: %s, not %s", len(got.Rows), len(want.Rows), show(got), show(want))
+	}
+	g, w := canonical(got), canonical(want)
+	if !want.Ordered {
+		sortRows(g)
+		sortRows(w)
+	}
+	for i := range w {
+		if rowKey(g[i]) != rowKey(w[i]) {
+			return fmt.Sprintf("row %d is %s, not %s", i+1, showRow(g[i]), showRow(w[i]))
+		}
+	}
+	return ""
+}
+
+// canonical gives the rows with the entries of maps sorted, as a map has no order.
+func canonical(r *recording) [][]*string {
+	out := make([][]*string, len(r.Rows))
+	for i, row := range r.Rows {
+		out[i] = append([]*string(nil), row...)
+		for j, v := range row {
+			if v != nil && strings.Contains(r.Columns[j].Type, "map(") {
+				text := sortEntries(*v)
+				out[i][j] = &text
+			}
+		}
+	}
+	return out
+}
+
+// sortEntries sorts what stands between braces at every depth: the entries of maps (and the fields of rows, which have the same order on both sides).
+func sortEntries(text string) string {
+	if len(text) < 2 || text[0] != '{' && text[0] != '[' {
+		if i := strings.IndexByte(text, '='); i >= 0 {
+			return text[:i+1] + sortEntries(text[i+1:])
+		}
+		return text
+	}
+	var parts []string
+	depth, start := 0, 1
+	for i := 1; i < len(text)-1; i++ {
+		switch text[i] {
+		case '{', '[':
+			depth++
+		case '}', ']':
+			depth--
+		case ',':
+			if depth == 0 && strings.HasPrefix(text[i:], ", ") {
+				parts = append(parts, sortEntries(text[start:i]))
+				start = i + 2
+			}
+		}
+	}
+	parts = append(parts, sortEntries(text[start:len(text)-1]))
+	if text[0] == '{' {
+		sort.Strings(parts)
+	}
+	return text[:1] + strings.Join(parts, ", ") + text[len(text)-1:]
+}
+
+const shown = 12 // rows of an answer in a message
+
+func show(r *recording) string {
+	if r.Error != "" {
+		return r.Error + ": " + r.Message
+	}
+	var b strings.Builder
+	for i, row := range r.Rows {
+		if i == shown {
+			fmt.Fprintf(&b, "… (%d rows)", len(r.Rows))
+			break
+		}
+		b.WriteString(showRow(row))
+	}
+	if len(r.Rows) == 0 {
+		return "no rows"
+	}
+	return b.String()
+}
+
+func showRow(row []*string) string {
+	var b strings.Builder
+	b.WriteByte('(')
+	for i, v := range row {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		if v == nil {
+			b.WriteString("NULL")
+		} else {
+			fmt.Fprintf(&b, "%q", *v)
+		}
+	}
+	b.WriteByte(')')
+	return b.String()
+}

@@ -1,0 +1,57 @@
+-- Integers.
+SELECT 7 / 2, -7 / 2, 7 / -2, 7 % 3, -7 % 3, 7 % -3, mod(-7, 3), mod(7, -3);
+SELECT a, b, a + b, a - b, a * b, a / b, a % b FROM (VALUES (7, 2), (-7, 2), (7, -2), (-7, -2), (0, 5), (NULL, 1)) t(a, b);
+SELECT a / b FROM (VALUES (1, 0)) t(a, b);
+SELECT a % b FROM (VALUES (1, 0)) t(a, b);
+SELECT 1 / 0;
+SELECT 1 % 0;
+SELECT a + 1 FROM (VALUES 2147483647) t(a);
+SELECT a + BIGINT '1' FROM (VALUES 2147483647) t(a);
+SELECT a + 1 FROM (VALUES 9223372036854775807) t(a);
+SELECT a - 1 FROM (VALUES -2147483648) t(a);
+SELECT a * 2 FROM (VALUES 2147483647) t(a);
+SELECT a * a FROM (VALUES 4294967296) t(a);
+SELECT -a FROM (VALUES (1), (-5), (NULL)) t(a);
+SELECT -a FROM (VALUES TINYINT '-128') t(a);
+SELECT - - 1, + 2, -(-3), - 4 + 5;
+SELECT a + b FROM (VALUES (TINYINT '100', TINYINT '27')) t(a, b);
+SELECT a + b FROM (VALUES (TINYINT '100', TINYINT '28')) t(a, b);
+SELECT typeof(TINYINT '1' + TINYINT '1'), typeof(TINYINT '1' + SMALLINT '1'), typeof(SMALLINT '1' * 1), typeof(1 + BIGINT '1'), typeof(1 / 2), typeof(1 + 1.0), typeof(1 + 1e0), typeof(1 + REAL '1'), typeof(1.0 + 1e0), typeof(REAL '1' + DOUBLE '1');
+SELECT TINYINT '127' / TINYINT '2', SMALLINT '-5' % SMALLINT '3', BIGINT '9' / 4;
+SELECT 2 + 3 * 4 - 10 / 3 % 2, (2 + 3) * 4, -2 * 3, 2 - -3, 10 / 3 * 3, 10 - 3 - 2, 100 / 10 / 2;
+-- Decimals.
+SELECT 1.1 + 2.22, 1.1 - 2.22, 1.1 * 2.22, 1.1 / 2.22, 1.1 % 0.3, -1.1;
+SELECT 1 / 3.0, 2.0 / 3, 10.00 / 3.000, 1.0 / 3.0, -2.0 / 3, 1.0 / 7.00000;
+SELECT typeof(1.1 + 2.22), typeof(1.1 * 2.22), typeof(1.1 / 2.22), typeof(1 / 3.0), typeof(1.1 % 0.33), typeof(DECIMAL '1' + 1), typeof(DECIMAL '1' + BIGINT '1'), typeof(DECIMAL '1.5' + TINYINT '1');
+SELECT a / b, a * b, a % b FROM (VALUES (1.00, 3.0), (-1.00, 3.0), (2.55, 0.7), (0.00, 1.0), (NULL, 1.0)) t(a, b);
+SELECT 1.0 / 0;
+SELECT 1.0 % 0.0;
+SELECT a / b FROM (VALUES (1.5, 0.0)) t(a, b);
+SELECT DECIMAL '99999999999999999999999999999999999999' + 1;
+SELECT DECIMAL '99999999999999999999999999999999999999' * 10;
+SELECT DECIMAL '12345678901234567890.1234567890' * DECIMAL '1.1';
+SELECT DECIMAL '1234567890123456789' * DECIMAL '1234567890123456789';
+SELECT CAST(1 AS decimal(38, 10)) / CAST(3 AS decimal(38, 10));
+SELECT 0.1 + 0.2 = 0.3, 0.1e0 + 0.2e0 = 0.3e0, 1.10 = 1.1, 1.0 = 1, 1.5 > 1;
+-- Doubles and reals.
+SELECT 1e0 / 0, -1e0 / 0, 0e0 / 0, 1e0 % 0, 5.5e0 % 2, -5.5e0 % 2;
+SELECT 1e308 * 10, -1e308 * 10, 1e-320 / 10, 0.1e0 + 0.2e0, 1e16 + 1;
+SELECT 7e0 / 2, 7 / 2e0, 1e0 * 3, 1 - 0.9e0, -0e0, 0e0 * -1;
+SELECT a, a / 3, a * 1e10, a + 0.1e0 FROM (VALUES 1e0, 2.5e0, 1e15, 123456.789e0, -0.001e0, NULL) t(a);
+SELECT REAL '1.1' + REAL '2.2', REAL '1' / REAL '3', REAL '16777216' + REAL '1', REAL '1.1' * 2, REAL '0.1' + 0.2e0;
+SELECT nan() = nan(), nan() > 1, nan() < 1, nan() <> nan(), infinity() > 1e308, nan() IS NULL, nan() IN (nan()), nan() IS DISTINCT FROM nan();
+SELECT x FROM (VALUES nan(), 1e0, infinity(), -infinity(), NULL, 0e0) t(x) ORDER BY x;
+SELECT max(x), min(x), sum(x), avg(x), count(x) FROM (VALUES nan(), 1e0, 2e0) t(x);
+SELECT max(x), min(x) FROM (VALUES 1e0, 2e0, infinity(), -infinity()) t(x);
+SELECT greatest(nan(), 1e0), least(nan(), 1e0);
+SELECT greatest(1, 2, 3), least(1, 2, 3), greatest(1, NULL), least('b', 'a'), greatest(1, 2.5), least(1, 2.5, 0.5e0), greatest(DATE '2026-01-01', DATE '2025-01-01');
+SELECT x FROM (VALUES 0.001e0, 0.0001e0, 9999999e0, 10000000e0, 1.0e0, 100e0, 1.1e0, 12345678.9e0, 0.1e0, 3.4028235e38, 4.9e-324, 1.7976931348623157e308) t(x);
+SELECT CAST(x AS real) FROM (VALUES 0.001e0, 0.0001e0, 9999999e0, 1e7, 1.1e0, 3.4028235e38, 1.17549435e-38) t(x);
+-- Bits.
+SELECT bitwise_and(12, 10), bitwise_or(12, 10), bitwise_xor(12, 10), bitwise_not(12), bitwise_not(-1), bitwise_and(-1, 255);
+SELECT bit_count(9, 64), bit_count(9, 8), bit_count(-7, 64), bit_count(-7, 8), bit_count(0, 64);
+SELECT bit_count(9, 4);
+SELECT bitwise_left_shift(1, 2), bitwise_left_shift(5, 2), bitwise_left_shift(20, 0), bitwise_left_shift(0, 1), bitwise_left_shift(BIGINT '1', 63), bitwise_left_shift(BIGINT '1', 64), bitwise_left_shift(1, 31), bitwise_left_shift(1, 32);
+SELECT bitwise_right_shift(8, 3), bitwise_right_shift(9, 1), bitwise_right_shift(-8, 1), bitwise_right_shift(BIGINT '-8', 1), bitwise_right_shift_arithmetic(-8, 2), bitwise_right_shift_arithmetic(BIGINT '7', 2), bitwise_right_shift_arithmetic(-256, 64);
+SELECT bitwise_left_shift(TINYINT '-1', 1), bitwise_right_shift(SMALLINT '-1', 4), bitwise_left_shift(TINYINT '7', 2);
+SELECT bitwise_and_agg(x), bitwise_or_agg(x), bitwise_xor_agg(x) FROM (VALUES 12, 10, NULL, 6) t(x);

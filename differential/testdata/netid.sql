@@ -1,0 +1,13 @@
+SELECT contains('10.0.0.0/8', IPADDRESS '10.1.2.3'), contains('10.0.0.0/8', IPADDRESS '11.1.2.3'), contains('2001:db8::/32', IPADDRESS '2001:db8::1'), contains('0.0.0.0/0', IPADDRESS '1.2.3.4'), contains('10.0.0.5/32', IPADDRESS '10.0.0.5');
+SELECT x FROM (VALUES '10.0.0.1', '192.168.5.4', '8.8.8.8', 'cloudtrail.amazonaws.com', NULL) t(x) WHERE contains('10.0.0.0/8', try_cast(x AS ipaddress)) OR contains('192.168.0.0/16', try_cast(x AS ipaddress));
+SELECT contains('bad', IPADDRESS '10.1.2.3');
+SELECT IPADDRESS '10.0.0.1' = CAST('10.0.0.1' AS ipaddress), IPADDRESS '10.0.0.2' > IPADDRESS '10.0.0.10', IPADDRESS '9.0.0.1' < IPADDRESS '10.0.0.1', IPADDRESS '::ffff:10.0.0.1' = IPADDRESS '10.0.0.1';
+SELECT CAST(x AS ipaddress) FROM (VALUES '10.0.0.2', '9.255.255.255', '::1', '2001:db8::1') t(x) ORDER BY CAST(x AS ipaddress);
+SELECT try_cast(x AS ipaddress) FROM (VALUES '10.0.0.2', '010.0.0.1', '1.2.3', '1.2.3.256', '2001:DB8::00A1', '::ffff:1.2.3.4', '::', '1::2::3', 'fe80::1%eth0', ' 10.0.0.1', '', 'localhost') t(x);
+SELECT CAST(CAST(X'0a000001' AS ipaddress) AS varchar), CAST(IPADDRESS '10.0.0.1' AS varbinary);
+SELECT count(DISTINCT CAST(x AS ipaddress)) FROM (VALUES '::1', '0:0:0:0:0:0:0:1', '10.0.0.1') t(x);
+SELECT UUID '12151fd2-7586-11e9-8f9e-2a86e4085a59' < UUID '22151fd2-7586-11e9-8f9e-2a86e4085a59', typeof(uuid()), uuid() <> uuid(), length(CAST(uuid() AS varchar));
+SELECT CAST(x AS uuid) FROM (VALUES 'ffffffff-0000-0000-0000-000000000000', '00000000-0000-0000-0000-000000000001', '80000000-0000-0000-0000-000000000000') t(x) ORDER BY 1;
+SELECT current_user, typeof(current_user);
+SELECT char2hexint('ABC');
+SELECT index('abc', 'c');

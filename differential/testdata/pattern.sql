@@ -1,0 +1,2 @@
+SELECT * FROM (VALUES (1, 'fail'), (2, 'fail'), (3, 'ok'), (4, 'fail'), (5, 'ok')) t(n, e) MATCH_RECOGNIZE (ORDER BY n MEASURES FIRST(f.n) AS first_n, LAST(s.n) AS last_n, count(f.n) AS fails ONE ROW PER MATCH AFTER MATCH SKIP PAST LAST ROW PATTERN (f+ s) DEFINE f AS f.e = 'fail', s AS s.e = 'ok') ORDER BY 1;
+SELECT * FROM (VALUES ('a', 1, 5), ('a', 2, 7), ('a', 3, 6), ('b', 1, 1)) t(u, n, v) MATCH_RECOGNIZE (PARTITION BY u ORDER BY n MEASURES CLASSIFIER() AS c, MATCH_NUMBER() AS m ALL ROWS PER MATCH PATTERN (s up*) DEFINE up AS up.v > PREV(up.v)) ORDER BY 1, 2;

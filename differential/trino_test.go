@@ -1,0 +1,91 @@
+package differential
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"os"
+	"sync"
+	"testing"
+
+	"github.com/lochlake/loch/differential/trinotest"
+)
+
+var rewrite = flag.Bool("record", false, "write what Trino answers to testdata/*.json")
+
+// TestTrino asks real Trino every statement and holds its answers against the recorded ones, or records them (-record). It runs where LOCH_TRINO is set,
+// as make differential does, which also allows it to fetch Trino.
+func TestTrino(t *testing.T) {
+	if os.Getenv("LOCH_TRINO") == "" {
+		t.Skip("LOCH_TRINO is not set: recorded answers stand for Trino's")
+	}
+	all, err := corpus("testdata")
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv, err := trinotest.Open(t.Context(), "../build/trino", true)
+	if errors.Is(err, trinotest.ErrUnavailable) {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := srv.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	answers := askAll(t, srv, all)
+	old, err := readRecordings("testdata")
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := map[string][]*recording{}
+	for i, r := range answers {
+		s := &all[i]
+		files[s.File] = append(files[s.File], r)
+		if *rewrite {
+			continue
+		}
+		was := old[s.File][s.Text]
+		if was == nil {
+			t.Errorf("%v is not recorded", s)
+		} else if d := diff(s, r, was); d != "" {
+			t.Errorf("%v: Trino answers otherwise than recorded: %s", s, d)
+		}
+	}
+	if !*rewrite {
+		return
+	}
+	for name, rs := range files {
+		if err := writeRecordings("testdata", name, rs); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// askAll runs the statements, a few at once.
+func askAll(t *testing.T, srv *trinotest.Server, all []statement) []*recording {
+	out := make([]*recording, len(all))
+	next := make(chan int)
+	var wg sync.WaitGroup
+	for range 3 {
+		wg.Go(func() {
+			for i := range next {
+				a, err := srv.Query(context.WithoutCancel(t.Context()), all[i].Text)
+				r, err := record(&all[i], a, err)
+				if err != nil {
+					t.Errorf("%v: %v", &all[i], err)
+					r = &recording{Statement: all[i].Text}
+				}
+				out[i] = r
+			}
+		})
+	}
+	for i := range all {
+		next <- i
+	}
+	close(next)
+	wg.Wait()
+	return out
+}
