@@ -90,6 +90,7 @@ func (t *trinoType) spell() string {
 
 func FuzzParseType(f *testing.F) {
 	f.Add("map(varchar, row(\"a b\" bigint, c timestamp(3) with time zone))")
+	f.Add("row(\u0130 bigint)") // longer in lower case
 	f.Add("row(interval day to second, x interval year to month)")
 	f.Fuzz(func(t *testing.T, s string) {
 		if typ, err := parseTrinoType(s); err == nil && typ.name == "" {

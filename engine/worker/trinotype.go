@@ -59,13 +59,18 @@ func (p *typeParser) eat(c byte) bool {
 	return false
 }
 
-// word reads a bare word, "" where there is none.
-func (p *typeParser) word() string {
+// raw reads a bare word as it stands, "" where there is none.
+func (p *typeParser) raw() string {
 	start := p.skip()
 	for p.i < len(p.s) && strings.IndexByte(" (),\"", p.s[p.i]) < 0 {
 		p.i++
 	}
-	return strings.ToLower(p.s[start:p.i])
+	return p.s[start:p.i]
+}
+
+// word reads a bare word in lower case, "" where there is none.
+func (p *typeParser) word() string {
+	return strings.ToLower(p.raw())
 }
 
 // keywords eats the words if all of them come next.
@@ -171,9 +176,9 @@ func (p *typeParser) fieldName() string {
 		p.i = start
 		return ""
 	}
-	w := p.word()
+	name := p.raw()
+	w := strings.ToLower(name)
 	end := p.skip()
-	name := p.s[start : start+len(w)]
 	// A type follows a name; after a bare type come ) , or ( or the rest of its own name.
 	if p.i >= len(p.s) || strings.IndexByte("(),", p.s[p.i]) >= 0 {
 		p.i = start
