@@ -105,6 +105,11 @@ func throughIngest(ctx context.Context, files []string, work string) (outcome, e
 		c.Stdout = os.Stderr
 		c.Run()
 	}
-	o.Files, o.Out, err = written(work, ".parquet")
+	if o.Files, o.Out, err = written(filepath.Join(work, "lake"), ".parquet"); err != nil {
+		return o, err
+	}
+	// The log's last segment, at most 64 MB and soon gone, does not grow with what is kept.
+	_, index, err := written(filepath.Join(work, "identity"), "")
+	o.Out += index
 	return o, err
 }

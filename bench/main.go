@@ -29,7 +29,6 @@ type outcome struct {
 	JSON   int64 // bytes of the files inflated
 	Out    int64 // bytes written
 	Files  int64 // written
-	Note   string
 
 	cpu, wall time.Duration
 	rss       int64 // bytes
@@ -57,6 +56,7 @@ func main() {
 		only    = flag.String("only", "", "names of the subjects to run, comma-separated; all by default")
 		runs    = flag.Int("runs", 1, "how often each subject runs; the least CPU time counts")
 		profile = flag.String("profile", "", "write CPU profiles of the children to this folder")
+		loch    = flag.String("loch", "build/bin/loch", "the loch binary, for what is measured through a server; left out where it is not there")
 		child   = flag.String("child", "", "internal: be a child that runs this subject")
 	)
 	flag.Parse()
@@ -64,7 +64,7 @@ func main() {
 	if *child != "" {
 		err = beChild(ctx, *child, flag.Arg(0), *profile)
 	} else {
-		err = measure(ctx, *events, *seed, *logs, *corpus, *only, *runs, *profile)
+		err = measure(ctx, options{*events, *seed, *logs, *corpus, *only, *runs, *profile, *loch})
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -72,28 +72,53 @@ func main() {
 	}
 }
 
-func measure(ctx context.Context, events int, seed uint64, logs, corpus, only string, runs int, profile string) error {
+type options struct {
+	events  int
+	seed    uint64
+	logs    string
+	corpus  string
+	only    string
+	runs    int
+	profile string
+	loch    string
+}
+
+// wants tells whether a part was asked for by name, or everything was.
+func (o *options) wants(name string) bool {
+	return o.only == "" || slices.Contains(strings.Split(o.only, ","), name)
+}
+
+func measure(ctx context.Context, opt options) error {
 	work, err := os.MkdirTemp("", "loch-bench-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(work)
-	title := "the log files of " + logs
-	if logs == "" {
-		logs, title = filepath.Join(work, "logs"), fmt.Sprintf("%d generated events, files of 500", events)
+	title := "the log files of " + opt.logs
+	if opt.logs == "" {
+		opt.logs, title = filepath.Join(work, "logs"), fmt.Sprintf("%d generated events, files of 500", opt.events)
 		start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-		if _, err := generate.WriteFiles(ctx, logs, generate.Options{Events: events, Seed: seed, Start: start, Days: 30, Attack: true}, generate.FileOptions{}); err != nil {
+		if _, err := generate.WriteFiles(ctx, opt.logs, generate.Options{Events: opt.events, Seed: opt.seed, Start: start, Days: 30, Attack: true}, generate.FileOptions{}); err != nil {
 			return err
 		}
 	}
+	if _, err := os.Stat(opt.loch); err != nil {
+		fmt.Fprintf(os.Stderr, "bench: no %s: nothing is measured through a server\n", opt.loch)
+		opt.loch = ""
+	}
 	fmt.Printf("%s, %d CPUs, %s/%s, %s\n", time.Now().UTC().Format(time.DateOnly), runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version())
-	if err := table(ctx, title, logs, work, only, runs, profile); err != nil {
+	if err := table(ctx, title, opt.logs, work, opt); err != nil {
 		return err
 	}
-	if _, err := os.Stat(corpus); err != nil {
+	if opt.loch != "" && opt.wants("queries") {
+		if err := queries(ctx, opt.loch, opt.logs, filepath.Join(work, "queries")); err != nil {
+			return err
+		}
+	}
+	if _, err := os.Stat(opt.corpus); err != nil {
 		return nil
 	}
-	return table(ctx, "the corpus of real events", corpus, work, only, runs, profile)
+	return table(ctx, "the corpus of real events", opt.corpus, work, opt)
 }
 
 // logFiles lists the folder's gzip files in order of the time in their names, which is how a trail delivers them.
@@ -121,7 +146,8 @@ func logFiles(dir string) ([]string, int64, error) {
 	return files, size, err
 }
 
-func table(ctx context.Context, title, logs, work, only string, runs int, profile string) error {
+// table measures every subject over the logs, and prints a row for each.
+func table(ctx context.Context, title, logs, work string, opt options) error {
 	files, gz, err := logFiles(logs)
 	if err != nil {
 		return err
@@ -130,13 +156,22 @@ func table(ctx context.Context, title, logs, work, only string, runs int, profil
 	fmt.Println("| what | events/CPU-s | CPU s | × floor | wall/CPU | peak MB | MB out | out/gz | files |")
 	fmt.Println("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
 	var base time.Duration
+	row := func(what string, o outcome) {
+		ratio := "–"
+		if base > 0 {
+			ratio = fmt.Sprintf("%.2f", o.cpu.Seconds()/base.Seconds())
+		}
+		fmt.Printf("| %s | %.0f | %.2f | %s | %.2f | %.0f | %.1f | %.2f | %d |\n", what, float64(o.Events)/o.cpu.Seconds(), o.cpu.Seconds(), ratio,
+			o.wall.Seconds()/o.cpu.Seconds(), float64(o.rss)/1e6, float64(o.Out)/1e6, float64(o.Out)/float64(gz), o.Files)
+	}
+	var last outcome
 	for _, s := range subjects {
-		if only != "" && !slices.Contains(strings.Split(only, ","), s.name) {
+		if !opt.wants(s.name) {
 			continue
 		}
 		best := outcome{cpu: 1 << 62}
-		for range runs {
-			o, err := runChild(ctx, s.name, logs, work, profile)
+		for range opt.runs {
+			o, err := runChild(ctx, s.name, logs, work, opt.profile)
 			if err != nil {
 				return fmt.Errorf("%s: %w", s.name, err)
 			}
@@ -147,13 +182,24 @@ func table(ctx context.Context, title, logs, work, only string, runs int, profil
 		if s.name == "floor" {
 			base = best.cpu
 		}
-		ratio := "–"
-		if base > 0 {
-			ratio = fmt.Sprintf("%.2f", best.cpu.Seconds()/base.Seconds())
-		}
-		fmt.Printf("| %s%s | %.0f | %.2f | %s | %.2f | %.0f | %.1f | %.2f | %d |\n", s.what, best.Note, float64(best.Events)/best.cpu.Seconds(), best.cpu.Seconds(), ratio,
-			best.wall.Seconds()/best.cpu.Seconds(), float64(best.rss)/1e6, float64(best.Out)/1e6, float64(best.Out)/float64(gz), best.Files)
+		row(s.what, best)
+		last = best
 	}
+	if opt.loch == "" || !opt.wants("server") || last.Events == 0 {
+		return nil
+	}
+	best, command := outcome{cpu: 1 << 62}, int64(0)
+	for n := range opt.runs {
+		dir := filepath.Join(work, fmt.Sprint("server", n))
+		o, c, err := throughServer(ctx, opt.loch, logs, dir, last.Events, last.JSON)
+		if err := errors.Join(err, os.RemoveAll(dir)); err != nil {
+			return fmt.Errorf("server: %w", err)
+		}
+		if o.cpu < best.cpu {
+			best, command = o, c
+		}
+	}
+	row(fmt.Sprintf("`loch serve` and `loch import` (its peak: %.0f MB)", float64(command)/1e6), best)
 	return nil
 }
 
@@ -188,9 +234,7 @@ func runChild(ctx context.Context, name, logs, work, profile string) (outcome, e
 	}
 	o.wall = time.Since(begun)
 	o.cpu = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
-	if u, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
-		o.rss = u.Maxrss * rssUnit
-	}
+	o.rss = peak(cmd.ProcessState)
 	return o, nil
 }
 
