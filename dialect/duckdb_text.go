@@ -105,8 +105,8 @@ func raise(message string, t Type) string {
 func raiseText(sql string, t Type) string {
 	failing := "CAST(" + quote(raised) + " || " + sql + " AS INTEGER)"
 	if d := duckType(t); d != "INTEGER" {
-		// NULL of the type wanted, could it be reached
-		return "CASE WHEN " + failing + " IS NULL THEN CAST(NULL AS " + d + ") END"
+		// An element of the type wanted, could it be reached. (In the condition of a CASE DuckDB would evaluate a constant before it knows that it must.)
+		return "[CAST(NULL AS " + d + ")][" + failing + "]"
 	}
 	return failing
 }
