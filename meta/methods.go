@@ -138,7 +138,7 @@ func (db *sqliteDB) ImportedObjects(ctx context.Context, target string, fingerpr
 		return nil, fmt.Errorf("metadata: fingerprints: %w", err)
 	}
 	found, err := list(ctx, &db.rstmts, scanText,
-		"SELECT fingerprint FROM json_each(?) JOIN ledger ON target = (SELECT id FROM ledger_targets WHERE name = ?) AND fingerprint = value",
+		"SELECT fingerprint FROM json_each(?) CROSS JOIN ledger ON target = (SELECT id FROM ledger_targets WHERE name = ?) AND fingerprint = value",
 		string(wanted), target)
 	if err != nil {
 		return nil, err
