@@ -119,7 +119,7 @@ const raised = "loch: "
 func EngineMessage(message string) string {
 	if i := strings.Index(message, raised); i >= 0 {
 		message = message[i+len(raised):]
-		for _, end := range []string{"' to INT32", "\n"} {
+		for _, end := range []string{"' to INT32", "' to integer", "\n"} {
 			if j := strings.Index(message, end); j >= 0 {
 				message = message[:j]
 			}

@@ -50,6 +50,9 @@ func (s *Service) explain(j *job, err error) string {
 		if e.Kind == engine.Internal || e.Kind == engine.Crashed {
 			s.cfg.Log.Error("a query failed", "query", j.q.ID, "error", e.Err)
 		}
+		if e.Kind == engine.Statement {
+			return dialect.EngineMessage(e.Message)
+		}
 		return e.Message
 	}
 	if e, ok := errors.AsType[*awserr.Error](err); ok && e.Status < 500 {

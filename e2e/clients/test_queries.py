@@ -57,6 +57,13 @@ class Queries(Case):
         for call in (self.ct.describe_query, self.ct.get_query_results, self.ct.cancel_query):
             self.fails("QueryIdNotFoundException", call, QueryId=missing)
 
+    def test_failed(self):
+        s = id_of(self.filled(3))
+        for expression, why in (("eventdata.requestparameters['nothing']", "Key not present in map: nothing"), ("1 / (length(eventid) - length(eventid))", "Division by zero")):
+            qid = self.ct.start_query(QueryStatement=f"SELECT {expression} FROM {s}")["QueryId"]
+            end = self.wait(lambda: self.ct.describe_query(QueryId=qid), lambda d: d["QueryStatus"] not in ("QUEUED", "RUNNING"))
+            self.assertEqual((end["QueryStatus"], end["ErrorMessage"]), ("FAILED", why))
+
     def test_cancel(self):
         s = id_of(self.filled(100))
         # A hundred rows joined with themselves four times over: far too much to end by itself.

@@ -53,7 +53,7 @@ class Wire(Case):
         other = boto3.client("cloudtrail", endpoint_url=ENDPOINT, region_name=REGION, aws_access_key_id="AKIAIOSFODNN7EXAMPLE", aws_secret_access_key="y" * 40)
         self.fails("UnrecognizedClientException", other.list_event_data_stores, status=403)
         status, body, _ = self.send_unsigned()
-        self.assertEqual((status, body["__type"].rsplit("#", 1)[-1]), (400, "MissingAuthenticationTokenException"))
+        self.assertEqual((status, body["__type"].rsplit("#", 1)[-1]), (403, "MissingAuthenticationTokenException"))
 
     def send_unsigned(self):
         raw = urllib.request.Request(ENDPOINT + "/", data=b"{}", headers={"X-Amz-Target": "CloudTrail_20131101.ListEventDataStores", "Content-Type": "application/x-amz-json-1.1"}, method="POST")
