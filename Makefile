@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 BUILD := $(CURDIR)/build
 PYTHON ?= python3
-FUZZTIME ?= 5s
+FUZZTIME ?= 4s
 EVENTS ?= 200000
 
 .PHONY: build test tools lint unit race clients fuzz fuzz-short bench model clean
@@ -35,8 +35,8 @@ unit: ## all Go tests, the real aws CLI and boto3 among them
 race: ## the rooms whose goroutines share state, under the race detector
 	go test -race -timeout 15m ./access ./identity ./ingest ./meta ./objstore ./registry ./wal
 
-fuzz-short: ## every fuzz target for a short while
-	@FUZZTIME=$(FUZZTIME) bash e2e/fuzz.sh
+fuzz-short: ## the fuzz targets of decoders, wire and parser for a short while
+	@SHORT=1 FUZZTIME=$(FUZZTIME) bash e2e/fuzz.sh
 
 fuzz: ## every fuzz target for ten minutes each
 	@FUZZTIME=10m bash e2e/fuzz.sh
