@@ -206,12 +206,17 @@ func (p pattern) describe() string {
 	return text
 }
 
+// maxLambdas bounds how deep lambdas lie in one another: DuckDB's planning takes twice as long for each level.
+const maxLambdas = 8
+
 // lambdaArgument checks a lambda: its parameters have the types that the signature's variables stand for, its result binds the last one.
 func (e *env) lambdaArgument(l *lambdaExpr, p pattern, bind map[byte]Type) value {
 	inner := *e
 	inner.lambda, inner.windowed = true, false
 	inner.scope = &scope{parent: e.scope}
-	e.lambdas++
+	if e.lambdas++; e.lambdas > maxLambdas {
+		e.fail(l.pos, "lambdas are nested more than %d levels deep", maxLambdas)
+	}
 	names := make([]string, len(l.params))
 	for i, param := range l.params {
 		for _, other := range l.params[:i] {

@@ -164,14 +164,13 @@ func (e *env) inList(x *inListExpr) value {
 		b.WriteString("))")
 		sql = b.String()
 	} else {
-		if len(values) > 60 && !values[0].easy {
-			e.unsupported(x.pos, "IN with so many items of type "+t.String())
-		}
-		var terms []string
-		for _, v := range values[1:] {
-			terms = append(terms, e.compare("=", values[0], v))
-		}
-		sql = balanced(terms, " OR ")
+		sql = e.bind(values[0], func(first value) string {
+			terms := make([]string, len(values)-1)
+			for i, v := range values[1:] {
+				terms[i] = e.compare("=", first, v)
+			}
+			return balanced(terms, " OR ")
+		})
 	}
 	if x.not {
 		sql = "(NOT " + sql + ")"
@@ -179,7 +178,7 @@ func (e *env) inList(x *inListExpr) value {
 	return boolean(sql)
 }
 
-// subquery checks a query that answers one column, and brings it and v to one type.
+// columnQuery checks a query that answers one column, and brings it and v to one type.
 func (e *env) columnQuery(x expr, q *queryNode, v value, what string) (left, right string, t Type) {
 	e.noSubquery(x)
 	res := e.query(q, e.scope)

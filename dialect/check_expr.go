@@ -49,6 +49,14 @@ func castNull(v value, t Type) string {
 
 // expr types an expression and writes it.
 func (e *env) expr(x expr) value {
+	v := e.exprOf(x)
+	if len(v.sql) > maxWritten {
+		e.fail(x.at(), "the statement is too large once it is written out")
+	}
+	return v
+}
+
+func (e *env) exprOf(x expr) value {
 	if e.group != nil && e.group.shapes[reflect.TypeOf(x)] {
 		if v, ok := e.group.byKey[e.key(e.group.plain, x)]; ok {
 			return v
@@ -284,7 +292,7 @@ func (e *env) caseOf(x *caseExpr) value {
 	var operand value
 	if x.operand != nil {
 		operand = e.expr(x.operand)
-		if !operand.easy {
+		if !operand.easy || len(operand.sql) > maxRepeated {
 			// written once
 			return e.caseWith(x, operand, results, t)
 		}
@@ -424,6 +432,28 @@ func (e *env) grouping(x *groupingExpr) value {
 	return e.group.aggregate("CAST(grouping("+strings.Join(args, ", ")+") AS "+duckType(t)+")", t)
 }
 
+// maxRepeated is how long a text may be that is written more than once.
+const maxRepeated = 300
+
+// bind gives a value a name where it is not to be written more than once.
+func (c *checker) bind(v value, write func(value) string) string {
+	if v.easy && len(v.sql) <= maxRepeated {
+		return write(v)
+	}
+	n := "v" + itoa(int(hash(2166136261, v.sql)))
+	named := v
+	named.sql, named.easy = n, true
+	return "list_transform([" + c.typed(v) + "], lambda " + n + ": " + write(named) + ")[1]"
+}
+
+// hash is FNV-1a. The names it makes are the same for the same text, so that equal expressions stay equal once they are written.
+func hash(h uint32, s string) uint32 {
+	for i := range len(s) {
+		h = (h ^ uint32(s[i])) * 16777619
+	}
+	return h
+}
+
 // template writes $1, $2, … of a text as values. A value that would be written more than once and is not easily computed is bound to a name.
 func (c *checker) template(text string, args ...value) string {
 	var count [10]int
@@ -437,16 +467,14 @@ func (c *checker) template(text string, args ...value) string {
 	id := uint32(2166136261)
 	for i, a := range args {
 		names[i] = c.typed(a)
-		if count[i+1] > 1 && (!a.easy || len(a.sql) > 300) {
-			for j := range len(names[i]) {
-				id = (id ^ uint32(names[i][j])) * 16777619
-			}
+		if count[i+1] > 1 && (!a.easy || len(a.sql) > maxRepeated) {
+			id = hash(id, names[i])
 			bound = append(bound, quote("b"+itoa(i))+": "+names[i])
 		}
 	}
 	variable := "v" + itoa(int(id))
 	for i, a := range args {
-		if count[i+1] > 1 && (!a.easy || len(a.sql) > 300) {
+		if count[i+1] > 1 && (!a.easy || len(a.sql) > maxRepeated) {
 			names[i] = "struct_extract(" + variable + ", 'b" + itoa(i) + "')"
 		}
 	}

@@ -2,6 +2,9 @@ package dialect
 
 import "strings"
 
+// maxUses bounds the places of a statement that name a table.
+const maxUses = 150
+
 // source is a checked relation: what stands in FROM, and the columns that it shows.
 type source struct {
 	sql    string
@@ -70,6 +73,9 @@ func (c *checker) tableRef(r *tableRef) source {
 				return s
 			}
 		}
+	}
+	if len(c.uses) == maxUses {
+		c.fail(r.pos, "the statement names more than %d tables", maxUses)
 	}
 	table := c.resolveTable(r.name)
 	use := &tableUse{table: table, relation: "store_" + itoa(len(c.uses)), columns: map[string]bool{}}

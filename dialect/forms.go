@@ -105,22 +105,20 @@ func extremeForm(e *env, x *callExpr) value {
 	if !t.orderable() || !t.plain() && !t.floating() {
 		e.fail(x.pos, "Unexpected parameters of type %s for function %s", t, name)
 	}
-	var parts, nulls []string
-	for _, v := range values {
+	parts := make([]string, len(values))
+	for i, v := range values {
 		if v.isNull() {
 			return e.coerce(v, t)
 		}
-		w := e.coerce(v, t)
-		parts = append(parts, w.sql)
-		if v.lit == nil {
-			nulls = append(nulls, w.sql+" IS NULL")
-		}
+		parts[i] = e.coerce(v, t).sql
 	}
-	call := name + "(" + strings.Join(parts, ", ") + ")"
-	if nulls == nil {
-		return value{sql: call, typ: t}
+	nan := ""
+	if t.floating() {
+		nan = " WHEN list_contains($1, 'NaN'::" + duckType(t) + ") THEN " + raise(name+" over NaN is not supported yet", t)
 	}
-	return value{sql: "CASE WHEN " + balanced(nulls, " OR ") + " THEN NULL ELSE " + call + " END", typ: t}
+	pick := map[string]string{"greatest": "list_max", "least": "list_min"}[name]
+	list := value{sql: "[" + strings.Join(parts, ", ") + "]", typ: ArrayOf(t)}
+	return value{sql: e.template("CASE WHEN list_count($1) < len($1) THEN NULL"+nan+" ELSE "+pick+"($1) END", list), typ: t}
 }
 
 func concatForm(e *env, x *callExpr) value {

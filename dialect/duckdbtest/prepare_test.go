@@ -1,0 +1,84 @@
+package duckdbtest
+
+import (
+	"context"
+	"database/sql"
+	"strings"
+	"testing"
+	"time"
+)
+
+// prepare has DuckDB parse, bind and plan a written statement, without running it. A subquery that DuckDB cannot unnest is the one thing that it
+// may refuse: Trino refuses most of those as well.
+func prepare(t testing.TB, c *sql.Conn, statement string) error {
+	s, err := check(statement)
+	if err != nil {
+		return nil
+	}
+	for _, u := range s.Uses {
+		if _, err := c.ExecContext(t.Context(), "CREATE OR REPLACE TEMP VIEW "+u.Relation+" AS SELECT * FROM "+u.Table.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	p, err := c.PrepareContext(ctx, s.DuckDB())
+	if err != nil {
+		return err
+	}
+	return p.Close()
+}
+
+func TestDeepStatementsPrepare(t *testing.T) {
+	c := open(t)
+	nest := func(begin, middle, end string, n int) string {
+		return "SELECT " + strings.Repeat(begin, n) + middle + strings.Repeat(end, n) + " FROM trail"
+	}
+	for _, s := range []string{
+		nest("lower(", "eventname", ")", 70),
+		nest("substr(", "eventname", ", 2, 3)", 40),
+		nest("array_distinct(", "ARRAY[1]", ")", 40),
+		nest("CASE WHEN readonly THEN 1 ELSE ", "0", " END", 60),
+		nest("nullif(", "_sequence", ", 2)", 60),
+		nest("greatest(", "_sequence", ", 2)", 60),
+		nest("CAST(CAST(", "_sequence", " AS varchar) AS bigint)", 25),
+		nest("NOT ", "readonly", "", 140),
+		nest("- ", "_sequence", "", 140),
+		nest("transform(ARRAY[1], x -> ", "1", ")", 8),
+		"SELECT _sequence" + strings.Repeat(" / _sequence", 100) + " FROM trail",
+		"SELECT _sequence" + strings.Repeat(" + 1", 140) + " FROM trail",
+		"SELECT 1.5" + strings.Repeat(" % 1.5", 60) + " FROM trail",
+		"SELECT 1 FROM trail WHERE eventname = 'x'" + strings.Repeat(" OR eventname = 'y'", 500),
+		"SELECT * FROM " + strings.Repeat("(SELECT * FROM ", 40) + "trail" + strings.Repeat(")", 40),
+		"SELECT 1" + strings.Repeat(" UNION ALL SELECT 1", 140),
+	} {
+		if _, err := check(s); err != nil {
+			t.Errorf("%.60s: %v", s, err)
+		} else if err := prepare(t, c, s); err != nil {
+			t.Errorf("%.60s\n\t%.300v", s, err)
+		}
+	}
+}
+
+// FuzzWritten feeds statements through the checker; what it writes, DuckDB must understand.
+func FuzzWritten(f *testing.F) {
+	for _, list := range [][]answer{queries, expressions, functions} {
+		for _, a := range list {
+			f.Add(a.sql)
+		}
+	}
+	c := open(f)
+	f.Fuzz(func(t *testing.T, statement string) {
+		err := prepare(t, c, statement)
+		if err == nil || strings.Contains(err.Error(), "Out of Memory") {
+			return
+		}
+		for _, known := range []string{"correlated", "Max expression depth", "Conversion Error", "Out of Range Error", "Invalid Input Error"} {
+			if strings.Contains(err.Error(), known) {
+				return // refused when it is planned, or a constant's error found early
+			}
+		}
+		s, _ := check(statement)
+		t.Fatalf("%s\n\t%s\n\t%v", statement, s.DuckDB(), err)
+	})
+}
