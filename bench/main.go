@@ -8,7 +8,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -57,12 +56,12 @@ func main() {
 		runs    = flag.Int("runs", 1, "how often each subject runs; the least CPU time counts")
 		profile = flag.String("profile", "", "write CPU profiles of the children to this folder")
 		loch    = flag.String("loch", "build/bin/loch", "the loch binary, for what is measured through a server; left out where it is not there")
-		child   = flag.String("child", "", "internal: be a child that runs this subject")
+		be      = flag.String("child", "", "internal: be a child that runs this subject")
 	)
 	flag.Parse()
 	var err error
-	if *child != "" {
-		err = beChild(ctx, *child, flag.Arg(0), *profile)
+	if *be != "" {
+		err = beChild(ctx, *be, flag.Arg(0), options{events: *events, seed: *seed, profile: *profile, loch: *loch})
 	} else {
 		err = measure(ctx, options{*events, *seed, *logs, *corpus, *only, *runs, *profile, *loch})
 	}
@@ -97,8 +96,8 @@ func measure(ctx context.Context, opt options) error {
 	title := "the log files of " + opt.logs
 	if opt.logs == "" {
 		opt.logs, title = filepath.Join(work, "logs"), fmt.Sprintf("%d generated events, files of 500", opt.events)
-		start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-		if _, err := generate.WriteFiles(ctx, opt.logs, generate.Options{Events: opt.events, Seed: opt.seed, Start: start, Days: 30, Attack: true}, generate.FileOptions{}); err != nil {
+		// In a child, since a process begins with its parent's peak of memory.
+		if _, err := spawn(ctx, "generate", work, "-events", fmt.Sprint(opt.events), "-seed", fmt.Sprint(opt.seed), opt.logs); err != nil {
 			return err
 		}
 	}
@@ -111,9 +110,11 @@ func measure(ctx context.Context, opt options) error {
 		return err
 	}
 	if opt.loch != "" && opt.wants("queries") {
-		if err := queries(ctx, opt.loch, opt.logs, filepath.Join(work, "queries")); err != nil {
+		out, err := spawn(ctx, "queries", work, "-loch", opt.loch, opt.logs)
+		if err != nil {
 			return err
 		}
+		os.Stdout.Write(out.said)
 	}
 	if _, err := os.Stat(opt.corpus); err != nil {
 		return nil
@@ -203,42 +204,54 @@ func table(ctx context.Context, title, logs, work string, opt options) error {
 	return nil
 }
 
-func runChild(ctx context.Context, name, logs, work, profile string) (outcome, error) {
-	var o outcome
+// child is what became of a process of this program.
+type child struct {
+	said  []byte // on standard output
+	wall  time.Duration
+	state *os.ProcessState
+}
+
+// spawn runs this program as the child of that name, with the arguments, and in a folder of its own below work.
+func spawn(ctx context.Context, name, work string, args ...string) (child, error) {
 	dir, err := os.MkdirTemp(work, name+"-")
 	if err != nil {
-		return o, err
+		return child{}, err
 	}
 	defer os.RemoveAll(dir)
 	self, err := os.Executable()
 	if err != nil {
-		return o, err
+		return child{}, err
 	}
-	cmd := exec.CommandContext(ctx, self, "-child", name, "-profile", profile, logs)
+	cmd := exec.CommandContext(ctx, self, append([]string{"-child", name}, args...)...)
 	cmd.Env = append(os.Environ(), "LOCH_BENCH_DIR="+dir)
 	cmd.Stderr = os.Stderr
-	pipe, err := cmd.StdoutPipe()
+	begun := time.Now()
+	out, err := cmd.Output()
+	return child{out, time.Since(begun), cmd.ProcessState}, err
+}
+
+func runChild(ctx context.Context, name, logs, work, profile string) (o outcome, err error) {
+	c, err := spawn(ctx, name, work, "-profile", profile, logs)
 	if err != nil {
 		return o, err
 	}
-	begun := time.Now()
-	if err := cmd.Start(); err != nil {
-		return o, err
+	if err := json.Unmarshal(c.said, &o); err != nil {
+		return o, fmt.Errorf("%w: %s", err, c.said)
 	}
-	out, rerr := io.ReadAll(pipe)
-	if err := errors.Join(rerr, cmd.Wait()); err != nil {
-		return o, err
-	}
-	if err := json.Unmarshal(out, &o); err != nil {
-		return o, fmt.Errorf("%w: %s", err, out)
-	}
-	o.wall = time.Since(begun)
-	o.cpu = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
-	o.rss = peak(cmd.ProcessState)
+	o.cpu, o.wall, o.rss = c.state.UserTime()+c.state.SystemTime(), c.wall, peak(c.state)
 	return o, nil
 }
 
-func beChild(ctx context.Context, name, logs, profile string) error {
+func beChild(ctx context.Context, name, logs string, opt options) error {
+	dir := os.Getenv("LOCH_BENCH_DIR")
+	switch name {
+	case "generate":
+		start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+		_, err := generate.WriteFiles(ctx, logs, generate.Options{Events: opt.events, Seed: opt.seed, Start: start, Days: 30, Attack: true}, generate.FileOptions{})
+		return err
+	case "queries":
+		return queries(ctx, opt.loch, logs, filepath.Join(dir, "data"))
+	}
 	for _, s := range subjects {
 		if s.name != name {
 			continue
@@ -247,11 +260,11 @@ func beChild(ctx context.Context, name, logs, profile string) error {
 		if err != nil {
 			return err
 		}
-		stop, err := startProfile(profile, name)
+		stop, err := startProfile(opt.profile, name)
 		if err != nil {
 			return err
 		}
-		o, err := s.run(ctx, files, os.Getenv("LOCH_BENCH_DIR"))
+		o, err := s.run(ctx, files, dir)
 		if err := errors.Join(err, stop()); err != nil {
 			return err
 		}

@@ -233,7 +233,7 @@ func (e *encoder) statistics(c *column, st *leafStats) (s metadata.EncodedStatis
 		lo, hi = min(lo, v), max(hi, v)
 	}
 	t := c.leaf.col.Type
-	s.HasMin, s.Min, s.HasMax, s.Max, s.Signed = true, fixed(t, lo), true, fixed(t, hi), true
+	s.HasMin, s.Min, s.HasMax, s.Max = true, fixed(t, lo), true, fixed(t, hi)
 	st.lower, st.upper = s.Min, s.Max
 	return s
 }
