@@ -2,6 +2,7 @@ package differential
 
 import (
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 )
@@ -27,20 +28,35 @@ func diff(s *statement, got, want *recording) string {
 			return fmt.Sprintf("column %d is %q %s, not %q %s", i+1, got.Columns[i].Name, got.Columns[i].Type, c.Name, c.Type)
 		}
 	}
-	if len(got.Rows) != len(want.Rows) {
-		return fmt.Sprintf("has %d rows, not %d: %s, not %s", len(got.Rows), len(want.Rows), show(got), show(want))
-	}
 	g, w := canonical(got), canonical(want)
 	if !want.Ordered {
 		sortRows(g)
 		sortRows(w)
 	}
-	for i := range w {
-		if rowKey(g[i]) != rowKey(w[i]) {
-			return fmt.Sprintf("row %d is %s, not %s", i+1, showRow(g[i]), showRow(w[i]))
+	if slices.EqualFunc(g, w, func(a, b []*string) bool { return rowKey(a) == rowKey(b) }) {
+		return ""
+	}
+	ours, theirs := without(g, w), without(w, g)
+	if len(ours)+len(theirs) == 0 {
+		return fmt.Sprintf("orders its rows otherwise: %s, not %s", showRows(g), showRows(w))
+	}
+	return fmt.Sprintf("%d rows for %d; gives %s, not %s", len(g), len(w), showRows(ours), showRows(theirs))
+}
+
+// without gives the rows of a that b does not have.
+func without(a, b [][]*string) [][]*string {
+	count := map[string]int{}
+	for _, r := range b {
+		count[rowKey(r)]++
+	}
+	var out [][]*string
+	for _, r := range a {
+		k := rowKey(r)
+		if count[k]--; count[k] < 0 {
+			out = append(out, r)
 		}
 	}
-	return ""
+	return out
 }
 
 // canonical gives the rows with the entries of maps sorted, as a map has no order.
@@ -94,16 +110,20 @@ func show(r *recording) string {
 	if r.Error != "" {
 		return r.Error + ": " + r.Message
 	}
+	return showRows(r.Rows)
+}
+
+func showRows(rows [][]*string) string {
+	if len(rows) == 0 {
+		return "no rows"
+	}
 	var b strings.Builder
-	for i, row := range r.Rows {
+	for i, row := range rows {
 		if i == shown {
-			fmt.Fprintf(&b, "… (%d rows)", len(r.Rows))
+			fmt.Fprintf(&b, "… (%d rows)", len(rows))
 			break
 		}
 		b.WriteString(showRow(row))
-	}
-	if len(r.Rows) == 0 {
-		return "no rows"
 	}
 	return b.String()
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"regexp"
 	"strings"
 	"time"
 )
@@ -64,7 +65,7 @@ func (s *Server) Query(ctx context.Context, sql string) (*Answer, error) {
 		}
 		if a.Columns == nil {
 			for _, c := range p.Columns {
-				a.Columns = append(a.Columns, Column{c.Name, c.Type})
+				a.Columns = append(a.Columns, Column{c.Name, typeText(c.Type)})
 				types = append(types, c.TypeSignature)
 			}
 		}
@@ -82,6 +83,15 @@ func (s *Server) Query(ctx context.Context, sql string) (*Answer, error) {
 			return nil, err
 		}
 	}
+}
+
+var decimalType = regexp.MustCompile(`decimal\((\d+), (\d+)\)`)
+
+// typeText writes a type as Trino's typeof does, where the client protocol has forms of its own.
+func typeText(s string) string {
+	s = decimalType.ReplaceAllString(s, "decimal($1,$2)")
+	s = strings.ReplaceAll(s, "INTERVAL DAY TO SECOND", "interval day to second")
+	return strings.ReplaceAll(s, "INTERVAL YEAR TO MONTH", "interval year to month")
 }
 
 func rowText(types []signature, raw []json.RawMessage) ([]*string, error) {
