@@ -182,7 +182,8 @@ func (p *parser) suffixes(x expr) expr {
 		case p.tok.isSym(".") && !p.peek(1).isSym("*"):
 			p.chain(n)
 			p.advance()
-			x = &derefExpr{node{at.pos, p.tok.end}, x, p.identifier()}
+			n := p.identifier()
+			x = &derefExpr{node{at.pos, n.end}, x, n}
 		default:
 			for ; p.follows("AT", "TIME", "ZONE"); n++ {
 				p.chain(n)
@@ -336,7 +337,8 @@ func (p *parser) nameExpression() expr {
 }
 
 func (p *parser) call() expr {
-	c := &callExpr{node: node{pos: p.tok.pos}, name: p.qualifiedName()}
+	c := &callExpr{node: node{pos: p.tok.pos}}
+	c.name = p.qualifiedName()
 	p.enter()
 	p.expectSym("(")
 	switch {

@@ -54,7 +54,8 @@ func (p *parser) jsonQuery() expr {
 	switch j.word {
 	case "JSON_EXISTS":
 		if !p.tok.isSym(")") {
-			j.onError = &jsonBehavior{node: node{pos: p.tok.pos}, kind: p.oneOf("TRUE", "FALSE", "UNKNOWN", "ERROR")}
+			j.onError = &jsonBehavior{node: node{pos: p.tok.pos}}
+			j.onError.kind = p.oneOf("TRUE", "FALSE", "UNKNOWN", "ERROR")
 			p.expect("ON")
 			p.expect("ERROR")
 		}

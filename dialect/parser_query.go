@@ -81,7 +81,8 @@ func (p *parser) query() *queryNode {
 }
 
 func (p *parser) queryNoWith() *queryNode {
-	q := &queryNode{node: node{pos: p.tok.pos}, body: p.queryTerm(0)}
+	q := &queryNode{node: node{pos: p.tok.pos}}
+	q.body = p.queryTerm(0)
 	if p.acceptAll("ORDER", "BY") {
 		q.order = p.sortItems()
 	}
@@ -367,7 +368,8 @@ func (p *parser) sortItems() []*sortItem {
 }
 
 func (p *parser) sortItem() *sortItem {
-	s := &sortItem{node: node{pos: p.tok.pos}, x: p.expression()}
+	s := &sortItem{node: node{pos: p.tok.pos}}
+	s.x = p.expression()
 	if p.accept("DESC") {
 		s.desc = true
 	} else {

@@ -261,15 +261,16 @@ func (p *parser) listagg() expr {
 	}
 	c.args = []expr{p.expression()}
 	if p.acceptSym(",") {
-		pos := p.tok.pos
-		c.args = append(c.args, &stringLit{node{pos, p.tok.end}, p.stringValue()})
+		if p.tok.kind != tokString && p.tok.kind != tokUnicode {
+			p.unexpected("<string>")
+		}
+		c.args = append(c.args, p.primary())
 	}
 	if p.acceptAll("ON", "OVERFLOW") {
 		c.overflow = p.oneOf("ERROR", "TRUNCATE")
 		if c.overflow == "TRUNCATE" {
 			if p.tok.kind == tokString || p.tok.kind == tokUnicode {
-				pos := p.tok.pos
-				c.filler = &stringLit{node{pos, p.tok.end}, p.stringValue()}
+				c.filler = p.primary().(*stringLit)
 			}
 			c.count = p.oneOf("WITH", "WITHOUT") == "WITH"
 			p.expect("COUNT")
