@@ -28,7 +28,11 @@ func (e *env) unary(x *unaryExpr) value {
 }
 
 func (e *env) arithmetic(x *arithmeticExpr) value {
-	left, right := e.expr(x.left), e.expr(x.right)
+	return e.operate(x, e.expr(x.left), e.expr(x.right))
+}
+
+// operate types an operator between two values.
+func (e *env) operate(x *arithmeticExpr, left, right value) value {
 	if x.op == "||" {
 		return e.concat(x, left, right)
 	}

@@ -248,3 +248,16 @@ func FuzzCheck(f *testing.F) {
 		}
 	})
 }
+
+func TestEngineMessage(t *testing.T) {
+	for _, c := range []struct{ engine, want string }{
+		{"Conversion Error: Could not convert string 'loch: Division by zero' to INT32\n\nLINE 1: ...", "Division by zero"},
+		{"Could not convert string 'loch: Cannot cast 'a' to BIGINT' to integer.", "Cannot cast 'a' to BIGINT"},
+		{"Out of Range Error: Overflow in addition of INT32 (2147483647 + 1)!", "Overflow in addition of INT32 (2147483647 + 1)!"},
+		{"Invalid Input Error: More than one row returned by a subquery used as an expression - scalar", "Scalar sub-query has returned multiple rows"},
+	} {
+		if got := EngineMessage(c.engine); got != c.want {
+			t.Errorf("%q: %q, not %q", c.engine, got, c.want)
+		}
+	}
+}

@@ -119,12 +119,17 @@ const raised = "loch: "
 func EngineMessage(message string) string {
 	if i := strings.Index(message, raised); i >= 0 {
 		message = message[i+len(raised):]
-		for _, end := range []string{"' to INT32", "' to integer", "\n"} {
-			if j := strings.Index(message, end); j >= 0 {
-				message = message[:j]
-			}
+		j := strings.Index(message, "' to INT32\n")
+		if j < 0 { // the first line alone
+			j = strings.LastIndex(message, "' to ")
+		}
+		if j >= 0 {
+			message = message[:j]
 		}
 		return message
+	}
+	if strings.Contains(message, "More than one row returned by a subquery") {
+		return "Scalar sub-query has returned multiple rows"
 	}
 	if i := strings.IndexByte(message, '\n'); i >= 0 {
 		message = message[:i]

@@ -79,5 +79,5 @@ func (k Kind) integer() bool { return k >= Tinyint && k <= Bigint }
 
 // operator writes a call as the operator that means the same.
 func (v *invocation) operator(op string) value {
-	return v.arithmetic(&arithmeticExpr{node: v.call.node, op: op, opPos: v.call.pos, left: v.call.args[0], right: v.call.args[1]})
+	return v.operate(&arithmeticExpr{node: v.call.node, op: op, opPos: v.call.pos}, v.args[0], v.args[1])
 }
