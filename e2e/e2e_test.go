@@ -30,14 +30,35 @@ func python(t *testing.T) string {
 	return p
 }
 
+var binary struct {
+	sync.Once
+	dir, out string
+	err      error
+}
+
 // build makes the loch binary once a run.
 func build(t *testing.T) string {
 	t.Helper()
-	bin := filepath.Join(t.TempDir(), "loch")
-	if out, err := exec.Command("go", "build", "-o", bin, "../cmd/loch").CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
+	b := &binary
+	b.Do(func() {
+		if b.dir, b.err = os.MkdirTemp("", "loch-e2e-"); b.err != nil {
+			return
+		}
+		out, err := exec.Command("go", "build", "-o", filepath.Join(b.dir, "loch"), "../cmd/loch").CombinedOutput()
+		b.out, b.err = string(out), err
+	})
+	if b.err != nil {
+		t.Fatalf("go build: %v\n%s", b.err, b.out)
 	}
-	return bin
+	return filepath.Join(b.dir, "loch")
+}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if binary.dir != "" {
+		os.RemoveAll(binary.dir)
+	}
+	os.Exit(code)
 }
 
 // running is a loch that serves.

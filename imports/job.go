@@ -244,6 +244,11 @@ func (s *Service) Stop(ctx context.Context, sc meta.Scope, id string) (meta.Impo
 // do runs an import to its end and records how it ended. An import that the server's own end interrupts keeps its status: Resume finds it.
 func (s *Service) do(ctx context.Context, imp meta.Import) {
 	err := s.importAll(ctx, imp)
+	if err == nil || errors.Is(err, errUnread) {
+		if ferr := s.Flush(ctx); ferr != nil {
+			err = ferr
+		}
+	}
 	cause := context.Cause(ctx)
 	status := Completed
 	switch {

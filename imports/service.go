@@ -41,6 +41,8 @@ type Config struct {
 	DB meta.DB
 	// Accept makes a delivery durable: (*ingest.Ingest).Accept.
 	Accept func(ctx context.Context, d ingest.Delivery) (Ticket, error)
+	// Flush brings what was accepted to the tables: (*ingest.Ingest).Flush. An import is COMPLETED when queries see all of it.
+	Flush func(ctx context.Context) error
 	// S3 is how sources are reached: endpoint, region, path style and credentials. They are the server's own and never a caller's; URL is not used.
 	S3      objstore.S3Config
 	Log     *slog.Logger

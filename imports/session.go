@@ -309,6 +309,12 @@ func (s *Service) Finish(ctx context.Context, sc meta.Scope, id string, r protoc
 	if err := se.book.settle(wait); err != nil {
 		return s.SessionState(ctx, sc, id)
 	}
+	if err := s.Flush(wait); err != nil {
+		if wait.Err() != nil {
+			return s.SessionState(ctx, sc, id)
+		}
+		return protocol.Session{}, awserr.Internal(err)
+	}
 	status := Completed
 	if r.Stopped {
 		status = Stopped

@@ -26,7 +26,7 @@ func (s *Server) openIngest(ctx context.Context) (err error) {
 		return err
 	}
 	s.opened("ingest", s.ingest.Close)
-	s.imports = imports.New(imports.Config{DB: s.db, S3: cfg.ImportS3.config(), Log: s.log, Metrics: s.metrics,
+	s.imports = imports.New(imports.Config{DB: s.db, S3: cfg.ImportS3.config(), Log: s.log, Metrics: s.metrics, Flush: s.ingest.Flush,
 		Accept: func(ctx context.Context, d ingest.Delivery) (imports.Ticket, error) { return s.ingest.Accept(ctx, d) }})
 	s.opened("imports", func(context.Context) error { s.imports.Close(); return nil })
 	return s.imports.Resume(ctx)

@@ -65,12 +65,12 @@ class Lookup(Case):
             self.assertLessEqual(e["EventTime"], mid)
         for e in self.lookup(StartTime=mid)["Events"]:
             self.assertGreaterEqual(e["EventTime"], mid)
-        self.fails("InvalidTimeRangeException", self.ct.lookup_events, StartTime=mid, EndTime=mid - datetime.timedelta(days=1))
+        self.fails("InvalidTimeRangeException", self.lookup, StartTime=mid, EndTime=mid - datetime.timedelta(days=1))
 
     def test_refused(self):
         two = [{"AttributeKey": "EventName", "AttributeValue": "a"}, {"AttributeKey": "EventId", "AttributeValue": "b"}]
-        self.fails("InvalidLookupAttributesException", self.ct.lookup_events, LookupAttributes=two)
-        self.fails("InvalidNextTokenException", self.ct.lookup_events, NextToken="not-a-token")
+        self.fails("InvalidLookupAttributesException", self.lookup, LookupAttributes=two)
+        self.fails("InvalidNextTokenException", self.lookup, NextToken="not-a-token")
 
     def test_rate(self):
         west = client(region="ap-southeast-2")

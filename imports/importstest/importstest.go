@@ -113,7 +113,7 @@ func AddStore(t testing.TB, db meta.DB, s meta.EventDataStore) {
 
 // Service makes a service; the caller closes it.
 func Service(db meta.DB, l *Lake, s3 objstore.S3Config) *imports.Service {
-	return imports.New(imports.Config{DB: db, Accept: l.Accept, S3: s3, Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry()})
+	return imports.New(imports.Config{DB: db, Accept: l.Accept, Flush: func(context.Context) error { return nil }, S3: s3, Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry()})
 }
 
 // Record is the text of one event.

@@ -58,7 +58,7 @@ func realServer(tb testing.TB) streamer.Config {
 		tb.Fatal(err)
 	}
 	reg := prometheus.NewRegistry()
-	service := imports.New(imports.Config{DB: db, Log: slog.New(slog.DiscardHandler), Metrics: reg,
+	service := imports.New(imports.Config{DB: db, Flush: in.Flush, Log: slog.New(slog.DiscardHandler), Metrics: reg,
 		Accept: func(ctx context.Context, d ingest.Delivery) (imports.Ticket, error) { return in.Accept(ctx, d) }})
 	a, err := api.New(api.Config{Keys: access.Key{ID: "AKIDEXAMPLE", Secret: "secret", Account: importstest.Scope.Account}, TokenKey: make([]byte, 32),
 		Log: slog.New(slog.DiscardHandler), Metrics: reg})
