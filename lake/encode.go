@@ -63,8 +63,8 @@ func newEncoder(lay *layout) *encoder {
 	}
 	e := &encoder{
 		lay:   lay,
-		whole: packer(),
-		quick: packer(zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithAllLitEntropyCompression(true)),
+		whole: packer(zstd.WithWindowSize(4 << 20)), // more than a page
+		quick: packer(zstd.WithWindowSize(1<<20), zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithAllLitEntropyCompression(true)),
 		stats: make([]leafStats, len(lay.leaves)),
 	}
 	e.sh = newShredder(lay, e.flush)
