@@ -21,15 +21,14 @@ func (s *Server) HandleEventDataStores(r *registry.Registry) {
 	register(s, "RestoreEventDataStore", h.restore)
 	register(s, "StartEventDataStoreIngestion", h.start)
 	register(s, "StopEventDataStoreIngestion", h.stop)
+	register(s, "EnableFederation", h.enableFederation)
+	register(s, "DisableFederation", h.disableFederation)
 }
 
 type eventDataStores struct {
 	s *Server
 	r *registry.Registry
 }
-
-// federationDisabled is the FederationStatus of every store: there is no federation yet.
-var federationDisabled = "DISABLED"
 
 func (h *eventDataStores) create(ctx context.Context, c *Call, in *model.CreateEventDataStoreRequest) (*model.CreateEventDataStoreResponse, error) {
 	selectors, err := selectorsJSON(in.AdvancedEventSelectors)
@@ -64,7 +63,7 @@ func (h *eventDataStores) get(ctx context.Context, c *Call, in *model.GetEventDa
 	return &model.GetEventDataStoreResponse{EventDataStoreArn: d.arn, Name: &store.Name, Status: &store.Status, AdvancedEventSelectors: d.selectors,
 		MultiRegionEnabled: &store.MultiRegion, OrganizationEnabled: &store.Organization, RetentionPeriod: d.retention,
 		TerminationProtectionEnabled: &store.TerminationProtection, CreatedTimestamp: d.created, UpdatedTimestamp: d.updated,
-		BillingMode: &store.BillingMode, FederationStatus: &federationDisabled}, nil
+		BillingMode: &store.BillingMode, FederationStatus: &store.FederationStatus, FederationRoleArn: federationRole(&store)}, nil
 }
 
 func (h *eventDataStores) list(ctx context.Context, c *Call, in *model.ListEventDataStoresRequest) (*model.ListEventDataStoresResponse, error) {
@@ -109,7 +108,7 @@ func (h *eventDataStores) update(ctx context.Context, c *Call, in *model.UpdateE
 	return &model.UpdateEventDataStoreResponse{EventDataStoreArn: d.arn, Name: &store.Name, Status: &store.Status, AdvancedEventSelectors: d.selectors,
 		MultiRegionEnabled: &store.MultiRegion, OrganizationEnabled: &store.Organization, RetentionPeriod: d.retention,
 		TerminationProtectionEnabled: &store.TerminationProtection, CreatedTimestamp: d.created, UpdatedTimestamp: d.updated,
-		BillingMode: &store.BillingMode, FederationStatus: &federationDisabled}, nil
+		BillingMode: &store.BillingMode, FederationStatus: &store.FederationStatus, FederationRoleArn: federationRole(&store)}, nil
 }
 
 func (h *eventDataStores) delete(ctx context.Context, c *Call, in *model.DeleteEventDataStoreRequest) (*model.DeleteEventDataStoreResponse, error) {

@@ -91,6 +91,13 @@ func TestEventDataStores(t *testing.T) {
 		`"RetentionPeriod":366,"TerminationProtectionEnabled":true}]}`, ids...)
 	w.want("UpdateEventDataStore", `{"EventDataStore":"ARN","TerminationProtectionEnabled":false,"RetentionPeriod":7}`, `{"EventDataStoreArn":"ARN","Name":"store","Status":"ENABLED",`+rest+
 		`"RetentionPeriod":7,"TerminationProtectionEnabled":false,"BillingMode":"EXTENDABLE_RETENTION_PRICING","FederationStatus":"DISABLED"}`, ids...)
+	w.want("EnableFederation", `{"EventDataStore":"ID","FederationRoleArn":"arn:aws:iam::123456789012:role/r"}`,
+		`{"EventDataStoreArn":"ARN","FederationStatus":"ENABLED","FederationRoleArn":"arn:aws:iam::123456789012:role/r"}`, ids...)
+	if got := w.want("GetEventDataStore", `{"EventDataStore":"ID"}`, "", ids...); got["FederationStatus"] != "ENABLED" || got["FederationRoleArn"] != "arn:aws:iam::123456789012:role/r" {
+		t.Errorf("%v", got)
+	}
+	w.want("DeleteEventDataStore", `{"EventDataStore":"ARN"}`, "EventDataStoreFederationEnabledException", ids...)
+	w.want("DisableFederation", `{"EventDataStore":"ARN"}`, `{"EventDataStoreArn":"ARN","FederationStatus":"DISABLED"}`, ids...)
 	w.want("StopEventDataStoreIngestion", `{"EventDataStore":"ARN"}`, `{}`, ids...)
 	w.want("StopEventDataStoreIngestion", `{"EventDataStore":"ARN"}`, "InvalidEventDataStoreStatusException", ids...)
 	w.want("StartEventDataStoreIngestion", `{"EventDataStore":"ID"}`, `{}`, ids...)
@@ -108,6 +115,10 @@ func TestEventDataStores(t *testing.T) {
 		{"UpdateEventDataStore", `{"EventDataStore":"ARN"}`, "InvalidParameterException"},
 		{"UpdateEventDataStore", `{"EventDataStore":"ARN","AdvancedEventSelectors":[]}`, "InvalidEventSelectorsException"},
 		{"GetEventDataStore", `{"EventDataStore":"abc"}`, "EventDataStoreARNInvalidException"},
+		{"EnableFederation", `{"EventDataStore":"ID"}`, "InvalidParameterException"},
+		{"EnableFederation", `{"EventDataStore":"ID","FederationRoleArn":"a role"}`, "InvalidParameterException"},
+		{"EnableFederation", `{"EventDataStore":"abc","FederationRoleArn":"arn:aws:iam::123456789012:role/r"}`, "EventDataStoreARNInvalidException"},
+		{"DisableFederation", `{}`, "InvalidParameterException"},
 		{"RestoreEventDataStore", `{"EventDataStore":"ARN"}`, "InvalidEventDataStoreStatusException"},
 	} {
 		w.want(c.operation, c.body, c.code, ids...)

@@ -40,6 +40,8 @@ type EventDataStore struct {
 	DeleteAfter           time.Time // zero unless PENDING_DELETION
 	StatusBefore          string    // the status that a restored store gets back; "" unless PENDING_DELETION
 	Internal              bool      // not the API's: event history
+	FederationStatus      string    // ENABLED or DISABLED: whether the Iceberg catalog shows the table
+	FederationRoleArn     string    // "" unless ENABLED
 }
 
 // Channel is a way in for events from outside AWS.

@@ -1,6 +1,7 @@
 package meta
 
 import (
+	"errors"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -39,6 +40,42 @@ func TestMigrations(t *testing.T) {
 	var rows int
 	if err := c.QueryRowContext(ctx, "SELECT count(*) FROM a").Scan(&rows); err != nil || rows != 1 {
 		t.Fatalf("%d rows, %v: the broken step left something", rows, err)
+	}
+}
+
+// Stores of the first version are not federated.
+func TestFederationMigration(t *testing.T) {
+	ctx := t.Context()
+	path := filepath.Join(t.TempDir(), "meta.db")
+	steps, err := readMigrations(migrations)
+	if err != nil {
+		t.Fatal(err)
+	}
+	old, err := open(path, "", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := old.Conn(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := migrateTo(ctx, c, steps[:1]); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.ExecContext(ctx, "INSERT INTO stores VALUES ('a', '111122223333', 'us-east-1', 'name', 'ENABLED', 1, 1, 0, 366, 'FIXED_RETENTION_PRICING', 0, NULL, 1, 2, NULL, '', 0)"); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(c.Close(), old.Close()); err != nil {
+		t.Fatal(err)
+	}
+	db, err := OpenSQLite(ctx, path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	s, err := db.Store(ctx, "a")
+	if err != nil || s.Name != "name" || s.FederationStatus != "DISABLED" || s.FederationRoleArn != "" {
+		t.Errorf("%+v %v", s, err)
 	}
 }
 

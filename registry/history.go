@@ -49,7 +49,7 @@ func (r *Registry) EnsureHistory(ctx context.Context, account string) error {
 	t := r.now()
 	s := meta.EventDataStore{Scope: meta.Scope{Account: account}, ID: id, Name: "event-history", Status: Created, Kind: uint8(event.CloudTrail),
 		MultiRegion: true, RetentionDays: historyDays, BillingMode: Extendable, TerminationProtection: true, Selectors: []byte(selector.Default),
-		Created: t, Updated: t, Internal: true}
+		Created: t, Updated: t, Internal: true, FederationStatus: FederationDisabled}
 	if _, err := r.make(ctx, s, Enabled, nil); err != nil {
 		return fmt.Errorf("event history of account %s: %w", account, err)
 	}

@@ -21,6 +21,9 @@ func (r *Registry) DeleteStore(ctx context.Context, sc meta.Scope, ref string) e
 		if s.TerminationProtection {
 			return awserr.New("EventDataStoreTerminationProtectedException", "The event data store cannot be deleted because termination protection is enabled for it.")
 		}
+		if s.FederationStatus == FederationEnabled {
+			return awserr.New("EventDataStoreFederationEnabledException", "The event data store cannot be deleted because Lake query federation is enabled for it. Run DisableFederation first.")
+		}
 		if c, err := r.channelOf(ctx, s); err != nil {
 			return err
 		} else if c != nil {

@@ -64,7 +64,7 @@ func (r *Registry) CreateStore(ctx context.Context, sc meta.Scope, in StoreSetti
 		return meta.EventDataStore{}, awserr.New("InvalidTagParameterException", "There are %d tags; a resource can have at most %d.", len(tags), maxTags)
 	}
 	s := meta.EventDataStore{Scope: sc, ID: uuid.NewString(), Name: *in.Name, Status: Created, MultiRegion: true, BillingMode: Extendable,
-		TerminationProtection: true, Selectors: []byte(selector.Default)}
+		TerminationProtection: true, Selectors: []byte(selector.Default), FederationStatus: FederationDisabled}
 	if err := r.apply(&s, in); err != nil {
 		return meta.EventDataStore{}, err
 	}

@@ -15,7 +15,8 @@ func TestCreateStore(t *testing.T) {
 	g := newRig(t)
 	s := g.make("defaults")
 	want := meta.EventDataStore{Scope: here, ID: s.ID, Name: "defaults", Status: Enabled, Kind: uint8(event.CloudTrail), MultiRegion: true, RetentionDays: 366,
-		BillingMode: Extendable, TerminationProtection: true, Created: g.clock, Updated: g.clock, Selectors: []byte(selector.Default)}
+		BillingMode: Extendable, TerminationProtection: true, Created: g.clock, Updated: g.clock, Selectors: []byte(selector.Default),
+		FederationStatus: FederationDisabled}
 	if fmt.Sprint(s) != fmt.Sprint(want) || !isUUID(s.ID) {
 		t.Errorf("got  %+v\nwant %+v", s, want)
 	}

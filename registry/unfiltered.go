@@ -19,7 +19,7 @@ func (r *Registry) CreateUnfiltered(ctx context.Context, sc meta.Scope, name str
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s, err := r.make(ctx, meta.EventDataStore{Scope: sc, ID: uuid.NewString(), Name: name, Status: Created, Kind: uint8(kind), MultiRegion: true, RetentionDays: everyDay,
-		BillingMode: Extendable, Created: t, Updated: t}, Enabled, nil)
+		BillingMode: Extendable, Created: t, Updated: t, FederationStatus: FederationDisabled}, Enabled, nil)
 	if errors.Is(err, meta.ErrExists) {
 		return s, nameTaken(name)
 	}

@@ -73,6 +73,7 @@ func stores(t *testing.T, db meta.DB) {
 	ctx := t.Context()
 	a := store("a", "first", here, at(2))
 	b := store("b", "second", here, at(1))
+	b.FederationStatus, b.FederationRoleArn = "ENABLED", "arn:aws:iam::123456789012:role/r"
 	c := store("c", "first", there, at(0))
 	d := meta.EventDataStore{Scope: meta.Scope{Account: "111122223333"}, ID: "d", Name: "history", Kind: 1, Internal: true,
 		Created: at(3), Updated: at(3), DeleteAfter: at(4), Organization: true}
