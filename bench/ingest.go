@@ -2,12 +2,13 @@ package main
 
 import (
 	"context"
-	"io"
+	"errors"
+	"fmt"
 	"log/slog"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/google/uuid"
@@ -32,39 +33,44 @@ func (s oneStore) Target(context.Context, string) (ingest.Target, error) {
 	return ingest.Target(s), nil
 }
 
-// throughIngest brings log files in as an import does, with everything that a server does to keep them: decode, hash, durable log, identity check,
-// columns, bloom filters, commits.
-func throughIngest(ctx context.Context, files []string, work string) (outcome, error) {
-	var o outcome
-	db, err := meta.OpenSQLite(ctx, filepath.Join(work, "meta.db"))
+// pipeline is everything that a server does to keep events: decode, hash, durable log, identity check, columns, bloom filters, commits.
+type pipeline struct {
+	*ingest.Ingest
+	db     meta.DB
+	target ingest.Target
+	events atomic.Int64
+	size   atomic.Int64
+}
+
+func openPipeline(ctx context.Context, dir string) (*pipeline, error) {
+	db, err := meta.OpenSQLite(ctx, filepath.Join(dir, "meta.db"))
 	if err != nil {
-		return o, err
+		return nil, err
 	}
-	defer db.Close()
-	objects, err := objstore.OpenLocal(filepath.Join(work, "lake"))
+	objects, err := objstore.OpenLocal(filepath.Join(dir, "lake"))
 	if err != nil {
-		return o, err
+		return nil, err
 	}
 	l, err := lake.Open(ctx, lake.Config{Objects: objects, Meta: db})
 	if err != nil {
-		return o, err
+		return nil, err
 	}
 	scope := meta.Scope{Account: "111122223333", Region: "us-east-1"}
-	target := ingest.Target{Scope: scope, StoreID: uuid.NewString(), Kind: event.CloudTrail, RetentionDays: 36_500}
+	p := &pipeline{db: db, target: ingest.Target{Scope: scope, StoreID: uuid.NewString(), Kind: event.CloudTrail, RetentionDays: 36_500}}
 	now := time.Now()
-	if err := db.CreateStore(ctx, meta.EventDataStore{Scope: scope, ID: target.StoreID, Name: "bench", Kind: uint8(event.CloudTrail), Status: "ENABLED", Created: now, Updated: now}); err != nil {
-		return o, err
+	if err := db.CreateStore(ctx, meta.EventDataStore{Scope: scope, ID: p.target.StoreID, Name: "bench", Kind: uint8(event.CloudTrail), Status: "ENABLED", Created: now, Updated: now}); err != nil {
+		return nil, err
 	}
-	if err := l.CreateTable(ctx, target.StoreID, event.CloudTrail); err != nil {
-		return o, err
+	if err := l.CreateTable(ctx, p.target.StoreID, event.CloudTrail); err != nil {
+		return nil, err
 	}
-	in, err := ingest.Open(ctx, ingest.Config{Dir: work, Stores: oneStore(target), Tables: l, Meta: db, Logger: slog.New(slog.NewTextHandler(io.Discard, nil))})
-	if err != nil {
-		return o, err
-	}
+	p.Ingest, err = ingest.Open(ctx, ingest.Config{Dir: dir, Stores: oneStore(p.target), Tables: l, Meta: db, Logger: slog.New(slog.DiscardHandler)})
+	return p, err
+}
 
-	// Two readers take files in turn and hand them over; what they are told to wait for is waited for at the end, by Flush.
-	var events, size, next atomic.Int64
+// feed brings log files in as an import does, by two readers that take them in turn, and returns when all is in the table.
+func (p *pipeline) feed(ctx context.Context, files []string) error {
+	var next atomic.Int64
 	g, gctx := errgroup.WithContext(ctx)
 	for range 2 {
 		g.Go(func() error {
@@ -78,11 +84,11 @@ func throughIngest(ctx context.Context, files []string, work string) (outcome, e
 					return err
 				}
 				for i := range b.Records {
-					size.Add(int64(len(b.Records[i].Text)))
+					p.size.Add(int64(len(b.Records[i].Text)))
 				}
-				events.Add(int64(len(b.Records)))
-				if _, err := in.Accept(gctx, ingest.Delivery{Payload: raw, Encoding: "gzip", Provenance: files[n], Records: b.Records, Read: b.Read,
-					Scope: scope, Stores: []string{target.StoreID}}); err != nil {
+				p.events.Add(int64(len(b.Records)))
+				if _, err := p.Accept(gctx, ingest.Delivery{Payload: raw, Encoding: "gzip", Provenance: files[n], Records: b.Records, Read: b.Read,
+					Scope: p.target.Scope, Stores: []string{p.target.StoreID}}); err != nil {
 					return err
 				}
 			}
@@ -90,21 +96,26 @@ func throughIngest(ctx context.Context, files []string, work string) (outcome, e
 		})
 	}
 	if err := g.Wait(); err != nil {
+		return err
+	}
+	return p.Flush(ctx)
+}
+
+func (p *pipeline) close(ctx context.Context) error {
+	return errors.Join(p.Ingest.Close(ctx), p.db.Close())
+}
+
+// throughIngest brings log files in with everything that a server does to keep them.
+func throughIngest(ctx context.Context, files []string, work string) (outcome, error) {
+	var o outcome
+	p, err := openPipeline(ctx, work)
+	if err != nil {
 		return o, err
 	}
-	if err := in.Flush(ctx); err != nil {
+	if err := errors.Join(p.feed(ctx, files), p.close(ctx)); err != nil {
 		return o, err
 	}
-	if err := in.Close(ctx); err != nil {
-		return o, err
-	}
-	o.Events, o.JSON = events.Load(), size.Load()
-	if os.Getenv("DU") != "" {
-		exec.Command("sh", "-c", "du -ab "+work+" | sort -n | tail -30 >&2; true").Run()
-		c := exec.Command("sh", "-c", "du -b --max-depth=2 "+work+"; ls -l "+work+"/wal "+work+"/identity/*")
-		c.Stdout = os.Stderr
-		c.Run()
-	}
+	o.Events, o.JSON = p.events.Load(), p.size.Load()
 	if o.Files, o.Out, err = written(filepath.Join(work, "lake"), ".parquet"); err != nil {
 		return o, err
 	}
@@ -112,4 +123,37 @@ func throughIngest(ctx context.Context, files []string, work string) (outcome, e
 	_, index, err := written(filepath.Join(work, "identity"), "")
 	o.Out += index
 	return o, err
+}
+
+// growth brings the files in ten parts, and prints what each cost: the last should cost what the first did.
+func growth(ctx context.Context, files []string, work string) error {
+	p, err := openPipeline(ctx, work)
+	if err != nil {
+		return err
+	}
+	fmt.Println("| part | events | CPU s | µs/event | × first |\n| --- | --- | --- | --- | --- |")
+	var first float64
+	was, events := spent(), int64(0)
+	for n := range 10 {
+		if err := p.feed(ctx, files[len(files)*n/10:len(files)*(n+1)/10]); err != nil {
+			return err
+		}
+		cpu, in := spent()-was, p.events.Load()-events
+		was, events = was+cpu, events+in
+		each := cpu.Seconds() * 1e6 / float64(in)
+		if n == 0 {
+			first = each
+		}
+		fmt.Printf("| %d | %d | %.2f | %.1f | %.2f |\n", n+1, in, cpu.Seconds(), each, each/first)
+	}
+	return p.close(ctx)
+}
+
+// spent is this process's CPU time so far.
+func spent() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		panic(err) // not for this process itself
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }

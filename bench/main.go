@@ -52,7 +52,7 @@ func main() {
 		seed    = flag.Uint64("seed", 1, "seed of the generated events")
 		logs    = flag.String("logs", "", "measure over the log files of this folder, instead of generated ones")
 		corpus  = flag.String("corpus", "../shared/corpus/cloudtrail", "a second folder of log files; left out where it is not there")
-		only    = flag.String("only", "", "names of the subjects to run, comma-separated; all by default")
+		only    = flag.String("only", "", "what to measure, comma-separated: floor, duckdb, lake, ingest, server, queries, growth; all but growth by default")
 		runs    = flag.Int("runs", 1, "how often each subject runs; the least CPU time counts")
 		profile = flag.String("profile", "", "write CPU profiles of the children to this folder")
 		loch    = flag.String("loch", "build/bin/loch", "the loch binary, for what is measured through a server; left out where it is not there")
@@ -116,6 +116,14 @@ func measure(ctx context.Context, opt options) error {
 		}
 		os.Stdout.Write(out.said)
 	}
+	if slices.Contains(strings.Split(opt.only, ","), "growth") {
+		fmt.Printf("\n### %s, in ten parts\n\n", title)
+		out, err := spawn(ctx, "growth", work, opt.logs)
+		if err != nil {
+			return err
+		}
+		os.Stdout.Write(out.said)
+	}
 	if _, err := os.Stat(opt.corpus); err != nil {
 		return nil
 	}
@@ -149,6 +157,9 @@ func logFiles(dir string) ([]string, int64, error) {
 
 // table measures every subject over the logs, and prints a row for each.
 func table(ctx context.Context, title, logs, work string, opt options) error {
+	if !slices.ContainsFunc(append([]string{"server"}, names()...), opt.wants) {
+		return nil
+	}
 	files, gz, err := logFiles(logs)
 	if err != nil {
 		return err
@@ -211,6 +222,13 @@ type child struct {
 	state *os.ProcessState
 }
 
+func names() (n []string) {
+	for _, s := range subjects {
+		n = append(n, s.name)
+	}
+	return n
+}
+
 // spawn runs this program as the child of that name, with the arguments, and in a folder of its own below work.
 func spawn(ctx context.Context, name, work string, args ...string) (child, error) {
 	dir, err := os.MkdirTemp(work, name+"-")
@@ -249,6 +267,12 @@ func beChild(ctx context.Context, name, logs string, opt options) error {
 		start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 		_, err := generate.WriteFiles(ctx, logs, generate.Options{Events: opt.events, Seed: opt.seed, Start: start, Days: 30, Attack: true}, generate.FileOptions{})
 		return err
+	case "growth":
+		files, _, err := logFiles(logs)
+		if err != nil {
+			return err
+		}
+		return growth(ctx, files, dir)
 	case "queries":
 		return queries(ctx, opt.loch, logs, filepath.Join(dir, "data"))
 	}
