@@ -119,15 +119,7 @@ func (e *env) choose(x *callExpr, name string, list []signature) value {
 	if s.write != nil {
 		return s.write(inv)
 	}
-	text := s.text
-	if strings.Contains(text, "$*") {
-		all := make([]string, len(inv.args))
-		for i, a := range inv.args {
-			all[i] = e.typed(a)
-		}
-		return value{sql: strings.ReplaceAll(text, "$*", strings.Join(all, ", ")), typ: inv.typ}
-	}
-	v := inv.out(text)
+	v := inv.out(s.text)
 	if len(v.sql) < 120 {
 		v.easy = true
 		for _, a := range inv.args {

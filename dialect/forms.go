@@ -74,8 +74,8 @@ func nullifForm(e *env, x *callExpr) value {
 func tryForm(e *env, x *callExpr) value {
 	e.count(x, 1, 1)
 	v := e.expr(x.args[0])
-	if hasSubquery(x.args[0]) {
-		e.unsupported(x.pos, "a subquery in TRY")
+	if !triable(x.args[0]) {
+		e.unsupported(x.pos, "a subquery, a window function or a random value in TRY")
 	}
 	if v.isNull() {
 		return v
@@ -83,17 +83,23 @@ func tryForm(e *env, x *callExpr) value {
 	return value{sql: "TRY(" + v.sql + ")", typ: v.typ}
 }
 
-func hasSubquery(x expr) bool {
-	switch x.(type) {
+// triable tells whether x may stand in DuckDB's TRY.
+func triable(x expr) bool {
+	switch x := x.(type) {
 	case *subqueryExpr, *existsExpr, *inQueryExpr, *quantifiedExpr:
-		return true
-	}
-	for _, c := range children(x) {
-		if hasSubquery(c) {
-			return true
+		return false
+	case *callExpr:
+		name := strings.ToLower(x.name[0].text)
+		if x.over != nil || name == "random" || name == "rand" || name == "uuid" {
+			return false
 		}
 	}
-	return false
+	for _, c := range children(x) {
+		if !triable(c) {
+			return false
+		}
+	}
+	return true
 }
 
 // extremeForm is GREATEST and LEAST: NULL where any argument is, which DuckDB's pass over.

@@ -9,18 +9,18 @@ func init() {
 	for _, t := range []string{"varchar", "json"} {
 		defineBy("json_extract_scalar("+t+", varchar) varchar", func(v *invocation) value {
 			// DuckDB writes a number with a fraction anew; only where the input has it in the same digits is it the input's own text.
-			node := value{sql: v.template("TRY(json_extract($1, $2))", v.args[0], v.jsonPath(1)), typ: TypeJSON}
+			node := v.jsonNode()
 			return value{sql: v.template("CASE json_type($1) WHEN 'VARCHAR' THEN json_extract_string($1, '$') WHEN 'BOOLEAN' THEN CAST($1 AS VARCHAR) "+
 				"WHEN 'BIGINT' THEN CAST($1 AS VARCHAR) WHEN 'UBIGINT' THEN CAST($1 AS VARCHAR) WHEN 'DOUBLE' THEN "+
 				"CASE WHEN regexp_matches($2, '[^0-9.eE+-]' || regexp_escape(CAST($1 AS VARCHAR)) || '[^0-9.eE+-]') OR trim($2) = CAST($1 AS VARCHAR) THEN CAST($1 AS VARCHAR) ELSE "+
 				raise("json_extract_scalar of a number that is written in another form than 1.5 is not supported yet", TypeVarchar)+" END END", node, v.args[0]), typ: v.typ}
 		})
 		defineBy("json_extract("+t+", varchar) json", func(v *invocation) value {
-			return value{sql: v.template("CAST(TRY(json_extract($1, $2)) AS VARCHAR)", v.args[0], v.jsonPath(1)), typ: v.typ}
+			return value{sql: castTo(v.jsonNode().sql, TypeJSON), typ: v.typ}
 		})
-		define("json_array_length("+t+") bigint", "CASE WHEN json_type(TRY(CAST($1 AS JSON))) = 'ARRAY' THEN CAST(json_array_length($1) AS BIGINT) END")
+		define("json_array_length("+t+") bigint", "CASE WHEN json_valid($1) AND json_type($1) = 'ARRAY' THEN CAST(json_array_length($1) AS BIGINT) END")
 		defineBy("json_size("+t+", varchar) bigint", func(v *invocation) value {
-			node := value{sql: v.template("TRY(json_extract($1, $2))", v.args[0], v.jsonPath(1)), typ: TypeJSON}
+			node := v.jsonNode()
 			return value{sql: v.template("CASE json_type($1) WHEN 'ARRAY' THEN CAST(json_array_length($1) AS BIGINT) WHEN 'OBJECT' THEN CAST(len(json_keys($1)) AS BIGINT) "+
 				"ELSE CASE WHEN $1 IS NOT NULL THEN CAST(0 AS BIGINT) END END", node), typ: v.typ}
 		})
@@ -29,7 +29,7 @@ func init() {
 			{"bigint", "json_type(x) IN ('BIGINT', 'UBIGINT') AND CAST(x AS VARCHAR) = CAST($2 AS VARCHAR)"},
 			{"boolean", "json_type(x) = 'BOOLEAN' AND CAST(x AS VARCHAR) = CAST($2 AS VARCHAR)"},
 		} {
-			define("json_array_contains("+t+", "+elem.typ+") boolean", "CASE WHEN json_type(TRY(CAST($1 AS JSON))) = 'ARRAY' AND $2 IS NOT NULL THEN len(list_filter("+
+			define("json_array_contains("+t+", "+elem.typ+") boolean", "CASE WHEN json_valid($1) AND json_type($1) = 'ARRAY' AND $2 IS NOT NULL THEN len(list_filter("+
 				"json_extract($1, '$[*]'), lambda x: "+elem.match+")) > 0 END")
 		}
 	}
@@ -37,6 +37,18 @@ func init() {
 	define("is_json_scalar(varchar) boolean", "(json_type(json($1)) NOT IN ('ARRAY', 'OBJECT'))")
 	define("is_json_scalar(json) boolean", "(json_type($1) NOT IN ('ARRAY', 'OBJECT'))")
 	defineBy("json_format(json) varchar", func(v *invocation) value { return v.out(sortedJSON("$1", TypeVarchar)) })
+}
+
+// jsonNode is the part of the first argument that the second, a path, leads to; NULL where the text is no JSON.
+func (v *invocation) jsonNode() value {
+	path := v.jsonPath(1)
+	extract := func(x value) string { return v.template("TRY(json_extract($1, $2))", x, path) }
+	if !triable(v.call.args[0]) {
+		input := v.args[0]
+		input.easy = false
+		return value{sql: v.env.bind(input, extract), typ: TypeJSON}
+	}
+	return value{sql: extract(v.args[0]), typ: TypeJSON}
 }
 
 // sortedJSON passes on a JSON text whose members are few enough to stand in one order only, or in the order that Trino writes them in: sorted.
