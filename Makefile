@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 BUILD := $(CURDIR)/build
 PYTHON ?= python3
-FUZZTIME ?= 4s
+FUZZTIME ?= 20000x
 EVENTS ?= 200000
 
 .PHONY: build test tools lint unit race clients fuzz fuzz-short bench model clean
