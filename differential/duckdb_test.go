@@ -5,12 +5,8 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"log/slog"
 	"os"
-	"path/filepath"
-	"runtime"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -55,52 +51,13 @@ func TestDuckDB(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := engine.NewDuckDB(engine.Config{TempDir: filepath.Join(t.TempDir(), "engine"), Spare: 3, Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := e.Close(); err != nil {
-			t.Error(err)
-		}
-	}()
-	outcomes := make([]outcome, len(all))
-	next := make(chan int)
-	var wg sync.WaitGroup
-	for range runtime.NumCPU() + 1 {
-		wg.Go(func() {
-			for i := range next {
-				outcomes[i] = judge(t.Context(), e, &all[i], recorded[all[i].File][all[i].Text])
-			}
-		})
-	}
-	for i := range all {
-		if strings.Contains(all[i].Text, *only) {
-			next <- i
+	var asked []statement
+	for _, s := range all {
+		if strings.Contains(s.Text, *only) {
+			asked = append(asked, s)
 		}
 	}
-	close(next)
-	wg.Wait()
-
-	var count [len(fates)]int
-	for i := range all {
-		if !strings.Contains(all[i].Text, *only) {
-			continue
-		}
-		o := &outcomes[i]
-		count[o.fate]++
-		if o.fate == differs {
-			t.Errorf("%v: %s\n%s", &all[i], o.why, brief(all[i].Text))
-		}
-	}
-	answered := count[equal] + count[beyond]
-	t.Logf("%d equal, %d failed by both, %d beyond Trino, %d refused, %d differ: %.1f %% of what Trino answers is answered",
-		count[equal], count[failed], count[beyond], count[refused], count[differs], 100*float64(answered)/float64(max(1, answered+count[refused]+count[differs])))
-	if *report != "" {
-		if err := os.WriteFile(*report, listing(all, outcomes), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
+	tally(t, asked, func(i int) *recording { return recorded[asked[i].File][asked[i].Text] })
 }
 
 // brief leaves out what a macro stands for.
@@ -108,7 +65,7 @@ func brief(text string) string {
 	if i := strings.LastIndex(text, "res, json))"); i > 0 {
 		text = "WITH $events" + text[i+len("res, json))"):]
 	}
-	return text
+	return strings.ReplaceAll(text, rows, "$rows")
 }
 
 func listing(all []statement, outcomes []outcome) []byte {
