@@ -328,9 +328,12 @@ func (e *env) castToText(pos int, v value, try bool) (string, bool) {
 	switch t := v.typ; t.Kind {
 	case Varchar:
 		return v.sql, true
-	case Boolean, Tinyint, Smallint, Integer, Bigint, Decimal, UUID, Date:
+	case Decimal:
+		// DuckDB leaves out the 0 before the point
+		return e.template("regexp_replace(CAST($1 AS VARCHAR), '^(-?)\\.', '\\10.')", v), true
+	case Boolean, Tinyint, Smallint, Integer, Bigint, UUID, Date:
 		return "CAST(" + v.sql + " AS VARCHAR)", true
-	case Double:
+	case Real, Double:
 		return e.doubleText(v), true
 	case Timestamp:
 		return timestampTextSQL(v.sql, t.Precision), true
@@ -350,11 +353,11 @@ func (e *env) castToText(pos int, v value, try bool) (string, bool) {
 	return "", false
 }
 
-// doubleText writes a double as Java does: plain from 0.001 to 10,000,000, else with an exponent.
+// doubleText writes a double as Trino's cast does: always with an exponent, 0 as 0E0.
 func (e *env) doubleText(v value) string {
 	// DuckDB's text has the same shortest digits; they are set out anew around the exponent.
 	return e.template("CASE WHEN $1 IS NULL THEN NULL WHEN isnan($1) THEN 'NaN' WHEN isinf($1) THEN CASE WHEN $1 > 0 THEN 'Infinity' ELSE '-Infinity' END "+
-		"WHEN $1 = 0 OR (abs($1) >= 0.001 AND abs($1) < 10000000) THEN CAST($1 AS VARCHAR) ELSE "+scientific("$1")+" END", v)
+		"WHEN $1 = 0 THEN CASE WHEN signbit($1) THEN '-0E0' ELSE '0E0' END ELSE "+scientific("$1")+" END", v)
 }
 
 // scientific is a double's text as 1.25E-7: the digits of DuckDB's shortest text, and the exponent that they begin at.
@@ -435,7 +438,8 @@ func (e *env) castNested(pos int, v value, t Type, try bool) (string, bool) {
 	case from.Kind == JSON:
 		return e.fromJSON(pos, v, t, try)
 	case try:
-		e.unsupported(pos, "TRY_CAST to "+t.String())
+		sql, ok := e.castNested(pos, v, t, false)
+		return "TRY(" + sql + ")", ok
 	case from.Kind == Array && t.Kind == Array:
 		e.lambdas++
 		x := "l" + itoa(e.lambdas)
@@ -452,19 +456,33 @@ func (e *env) castNested(pos int, v value, t Type, try bool) (string, bool) {
 			values = append(values, value{sql: m, typ: t.Fields[i].Type})
 		}
 		return e.template("CASE WHEN $1 IS NULL THEN NULL ELSE "+packRow(t, values)+" END", v), true
-	case from.Kind == Map && t.Kind == Map && from.Key.equal(*t.Key):
+	case from.Kind == Map && t.Kind == Map:
 		e.lambdas++
 		x := "l" + itoa(e.lambdas)
-		elem, ok := e.castElement(pos, x, *from.Elem, *t.Elem)
+		key, ok := e.castElement(pos, x, *from.Key, *t.Key)
+		elem, ok2 := e.castElement(pos, x, *from.Elem, *t.Elem)
 		e.lambdas--
-		return e.template("CASE WHEN $1 IS NULL THEN NULL ELSE map(map_keys($1), list_transform(map_values($1), lambda "+x+": "+elem+")) END", v), ok
+		keys, values := "map_keys($1)", "map_values($1)"
+		if key != x {
+			keys = "list_transform(" + keys + ", lambda " + x + ": " + key + ")" // keys that become equal or NULL fail, as in Trino
+		}
+		if elem != x {
+			values = "list_transform(" + values + ", lambda " + x + ": " + elem + ")"
+		}
+		if key == x && elem == x {
+			return v.sql, true
+		}
+		return e.template("CASE WHEN $1 IS NULL THEN NULL ELSE map("+keys+", "+values+") END", v), ok && ok2
 	}
 	return "", false
 }
 
 func (e *env) castElement(pos int, sql string, from, to Type) (string, bool) {
 	v := value{sql: sql, typ: from, easy: true}
-	if from.equal(to) {
+	switch {
+	case from.Kind == Unknown:
+		return "CAST(NULL AS " + duckType(to) + ")", true
+	case from.equal(to):
 		return sql, true
 	}
 	return e.castSQL(pos, v, to, false)
