@@ -33,7 +33,7 @@ unit: ## all Go tests, the real aws CLI and boto3 among them
 	go test -timeout 15m ./...
 
 race: ## the rooms whose goroutines share state, under the race detector
-	go test -race -timeout 15m ./access ./identity ./ingest ./meta ./objstore ./registry ./wal
+	go test -race -timeout 15m ./access ./identity ./imports ./ingest ./meta ./objstore ./query ./registry ./wal
 
 fuzz-short: ## the fuzz targets of decoders, wire and parser for a short while
 	@SHORT=1 FUZZTIME=$(FUZZTIME) bash e2e/fuzz.sh
