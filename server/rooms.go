@@ -3,8 +3,10 @@ package server
 import (
 	"context"
 	"path/filepath"
+	"strconv"
 
 	"github.com/lochlake/loch/api"
+	"github.com/lochlake/loch/catalog"
 	"github.com/lochlake/loch/engine"
 	"github.com/lochlake/loch/history"
 	"github.com/lochlake/loch/imports"
@@ -42,6 +44,22 @@ func (s *Server) openQueries(ctx context.Context, eng engine.Engine) (err error)
 	}
 	s.opened("queries", plain(s.queries))
 	return nil
+}
+
+// openCatalog opens the Iceberg catalog for other engines. It tells them where an S3-compatible store answers, and keeps the keys to itself: readers bring
+// their own.
+func (s *Server) openCatalog(tokenKey []byte) (*catalog.Catalog, error) {
+	fileIO := map[string]string{}
+	if at := s.cfg.StoreS3; s.cfg.StoreURL != "" {
+		if at.Endpoint != "" {
+			fileIO["s3.endpoint"] = at.Endpoint
+			fileIO["s3.path-style-access"] = strconv.FormatBool(at.PathStyle)
+		}
+		if at.Region != "" {
+			fileIO["s3.region"], fileIO["client.region"] = at.Region, at.Region // PyIceberg's name and Java's
+		}
+	}
+	return catalog.New(catalog.Config{Stores: s.registry, Tables: s.lake, Keys: s.key, TokenKey: tokenKey, FileIO: fileIO, Log: s.log, Metrics: s.metrics})
 }
 
 // handle brings every family of operations to the front.

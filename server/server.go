@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/lochlake/loch/access"
 	"github.com/lochlake/loch/api"
+	"github.com/lochlake/loch/catalog"
 	"github.com/lochlake/loch/client"
 	"github.com/lochlake/loch/disk"
 	"github.com/lochlake/loch/engine"
@@ -222,6 +223,11 @@ func (s *Server) serve(run context.Context, tokenKey []byte, eng engine.Engine) 
 	s.handle(front, eng)
 	front.HandleOpen("GET /healthz", http.HandlerFunc(s.health))
 	front.HandleOpen("GET /metrics", promhttp.HandlerFor(s.metrics, promhttp.HandlerOpts{}))
+	tables, err := s.openCatalog(tokenKey)
+	if err != nil {
+		return err
+	}
+	front.HandleOpen(catalog.Root+"/", tables)
 	if s.listener, err = net.Listen("tcp", s.cfg.Listen); err != nil {
 		return err
 	}
