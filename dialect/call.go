@@ -223,7 +223,7 @@ func (e *env) lambdaArgument(l *lambdaExpr, p pattern, bind map[byte]Type) value
 	body := inner.expr(l.body)
 	e.lambdas--
 	want := p.args[len(p.args)-1]
-	if _, ok := want.match(body.typ, bind); !ok {
+	if _, ok := want.match(body.typ, bind); !ok || body.isNull() && want.kind == Boolean && want.variable == 0 {
 		e.fail(l.body.at(), "Lambda expression must evaluate to %s, not %s", want.describe(), body.typ)
 	}
 	t := want.instance(bind, body.typ)

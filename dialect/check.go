@@ -80,6 +80,7 @@ type checker struct {
 	with    *withScope
 	numbers int // of relations named so far
 	fields  int // of fields made so far
+	binds   int // how many bindings of values to names the place lies in
 	lambdas int // how many lambdas the place lies in
 	written int // bytes written so far, roughly
 	current int // where the expression stands that is being checked

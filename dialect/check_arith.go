@@ -279,10 +279,17 @@ func (e *env) concat(x *arithmeticExpr, left, right value) value {
 	l, r := left.typ, right.typ
 	text := func(t Type) bool { return t.Kind == Varchar || t.Kind == Unknown }
 	switch {
+	case left.isNull() && right.isNull():
+		e.fail(x.opPos, "Could not choose a best candidate operator: unknown || unknown")
 	case text(l) && text(r):
-		return value{sql: "(" + castNull(left, TypeVarchar) + " || " + castNull(right, TypeVarchar) + ")", typ: TypeVarchar}
+		if left.isNull() || right.isNull() {
+			return value{sql: "CAST(NULL AS VARCHAR)", typ: TypeVarchar, easy: true} // to DuckDB text || NULL has no type
+		}
+		return value{sql: "(" + left.sql + " || " + right.sql + ")", typ: TypeVarchar}
 	case l.Kind == Varbinary && r.Kind == Varbinary:
 		return value{sql: "(" + left.sql + " || " + right.sql + ")", typ: l}
+	case l.Kind == Array && (r.Kind == Unknown || l.Elem.Kind == Unknown) || r.Kind == Array && (l.Kind == Unknown || r.Elem.Kind == Unknown):
+		e.fail(x.opPos, "Could not choose a best candidate operator: %s || %s. Explicit type casts must be added.", l, r)
 	case l.Kind == Array || r.Kind == Array:
 		a, b := left, right
 		switch {

@@ -440,11 +440,16 @@ func (c *checker) bind(v value, write func(value) string) string {
 	if v.easy && len(v.sql) <= maxRepeated {
 		return write(v)
 	}
-	n := "v" + itoa(int(hash(2166136261, v.sql)))
+	n := c.variable(hash(2166136261, v.sql))
 	named := v
 	named.sql, named.easy = n, true
+	c.binds++ // what is written now lies within the binding, and must not take its name
+	defer func() { c.binds-- }()
 	return "list_transform([" + c.typed(v) + "], lambda " + n + ": " + write(named) + ")[1]"
 }
+
+// variable is the name of a binding.
+func (c *checker) variable(id uint32) string { return "v" + itoa(c.binds) + "_" + itoa(int(id)) }
 
 // hash is FNV-1a. The names it makes are the same for the same text, so that equal expressions stay equal once they are written.
 func hash(h uint32, s string) uint32 {
@@ -472,7 +477,7 @@ func (c *checker) template(text string, args ...value) string {
 			bound = append(bound, quote("b"+itoa(i))+": "+names[i])
 		}
 	}
-	variable := "v" + itoa(int(id))
+	variable := c.variable(id)
 	for i, a := range args {
 		if count[i+1] > 1 && (!a.easy || len(a.sql) > maxRepeated) {
 			names[i] = "struct_extract(" + variable + ", 'b" + itoa(i) + "')"

@@ -103,8 +103,10 @@ func (c *checker) items(e *env, p *projection, s *selectNode) {
 				label = x.name.text
 				name = strings.ToLower(label)
 			case *derefExpr:
-				label = x.name.text
-				name = strings.ToLower(label)
+				if _, ok := chain(x); ok {
+					label = x.name.text
+					name = strings.ToLower(label)
+				}
 			}
 			if item.alias != nil {
 				label = item.alias.text
@@ -134,7 +136,7 @@ func (c *checker) star(e *env, p *projection, item *selectItem, rel string) {
 			if n >= len(item.columns) {
 				c.fail(item.columns[0].pos, "Column alias list has %d entries but the relation has more columns", len(item.columns))
 			}
-			label = item.columns[n].text
+			label = canonical(item.columns[n])
 		}
 		v := c.referenceValue(reference{scope: e.scope, field: f, label: name{node: item.node, text: f.label}})
 		if label == "" {
@@ -174,7 +176,7 @@ func (c *checker) qualifiedStar(e *env, p *projection, item *selectItem) {
 	for i, f := range v.typ.Fields {
 		label := f.Name
 		if item.columns != nil {
-			label = item.columns[i].text
+			label = canonical(item.columns[i])
 		}
 		m := value{sql: "struct_extract(" + v.sql + ", " + quote(memberName(v.typ, i)) + ")", typ: f.Type, easy: v.easy}
 		name := strings.ToLower(label)
@@ -183,6 +185,14 @@ func (c *checker) qualifiedStar(e *env, p *projection, item *selectItem) {
 		}
 		p.add(m, name, label)
 	}
+}
+
+// canonical is a name as Trino shows those that are listed after a star: in upper case unless it was quoted.
+func canonical(n name) string {
+	if n.quoted {
+		return n.text
+	}
+	return strings.ToUpper(n.text)
 }
 
 // chain is the names of a.b.c; ok is false for any other expression.

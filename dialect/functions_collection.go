@@ -73,7 +73,7 @@ func init() {
 			" WHEN $2 IS NULL THEN NULL ELSE list_slice($1, 1, len($1) - $2) END")
 	})
 	defineBy("repeat(T, bigint) array(T)", func(v *invocation) value {
-		return v.out("CASE WHEN $2 > 10000 THEN " + raise("count argument of repeat function must be less than or equal to 10000", v.typ) +
+		return v.out("CASE WHEN $2 < 0 THEN " + raise("count argument of repeat function must be greater than or equal to 0", v.typ) + " WHEN $2 > 10000 THEN " + raise("count argument of repeat function must be less than or equal to 10000", v.typ) +
 			" ELSE list_transform(range(greatest($2, 0)), lambda i: $1) END")
 	})
 	for _, form := range []string{"sequence(bigint, bigint) array(bigint)", "sequence(bigint, bigint, bigint) array(bigint)"} {
@@ -175,15 +175,15 @@ func (v *invocation) body(i int, params ...value) value {
 	return v.coerce(inner.expr(l.body), *v.args[i].typ.Elem)
 }
 
-// variable is a lambda's variable that no lambda around the place has. What is written while it is in scope comes before release.
-func (v *invocation) variable() (name string, release func()) {
+// lambdaVariable is a lambda's variable that no lambda around the place has. What is written while it is in scope comes before release.
+func (v *invocation) lambdaVariable() (name string, release func()) {
 	v.lambdas++
 	return "l" + itoa(v.lambdas), func() { v.lambdas-- }
 }
 
 // overEntry writes a lambda of a key and a value as one over a map's entry.
 func (v *invocation) overEntry(i int) value {
-	x, release := v.variable()
+	x, release := v.lambdaVariable()
 	defer release()
 	m := v.args[0].typ
 	body := v.body(i, value{sql: "struct_extract(" + x + ", 'key')", typ: *m.Key}, value{sql: "struct_extract(" + x + ", 'value')", typ: *m.Elem})
@@ -192,7 +192,7 @@ func (v *invocation) overEntry(i int) value {
 
 // reduce writes reduce as DuckDB's list_reduce, which wants one type for the state and the elements: rows {s, x} hold either.
 func (v *invocation) reduce(s Type) value {
-	x, release := v.variable()
+	x, release := v.lambdaVariable()
 	elem := *v.args[0].typ.Elem
 	none := func(t Type) string { return "CAST(NULL AS " + duckType(t) + ")" }
 	step := v.body(2, value{sql: "struct_extract(" + x + "s, 's')", typ: s}, value{sql: "struct_extract(" + x + "x, 'x')", typ: elem})

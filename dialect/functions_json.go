@@ -69,7 +69,7 @@ func (v *invocation) jsonPath(i int) value {
 		switch {
 		case rest[0] == '.' && len(rest) > 1 && (wordByte(rest[1]) || rest[1] == '$' || rest[1] == ':' || rest[1] >= 0x80):
 			n := 1
-			for n < len(rest) && (wordByte(rest[n]) || rest[n] == '-' || rest[n] == ':' || rest[n] == '$' || rest[n] >= 0x80) {
+			for n < len(rest) && (wordByte(rest[n]) || rest[n] == ':' || rest[n] == '$' || rest[n] >= 0x80) {
 				n++
 			}
 			out += `."` + rest[1:n] + `"`

@@ -45,6 +45,12 @@ func (c *checker) group(s *selectNode, scp *scope) *grouping {
 		for _, set := range e.sets {
 			list := []int{}
 			for _, x := range set {
+				if e.kind != "" {
+					names, ok := chain(x)
+					if r, known := c.lookup(scp, names); ok && known && len(r.steps) > 0 || !ok {
+						c.fail(x.at(), "GROUP BY expression must be a column reference: %s", c.source(x))
+					}
+				}
 				list = append(list, c.groupKey(g, s, x))
 			}
 			lists = append(lists, list)

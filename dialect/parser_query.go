@@ -104,7 +104,10 @@ func (p *parser) queryNoWith() *queryNode {
 		p.oneOf("FIRST", "NEXT")
 		q.limit = &rowCount{node: node{pos: p.tok.pos}, n: 1}
 		if p.tok.kind == tokInteger || p.tok.isSym("?") {
-			q.limit = p.rowCount()
+			pos := p.tok.pos
+			if q.limit = p.rowCount(); q.limit.n == 0 {
+				p.fail(pos, "FETCH FIRST row count must be positive (actual value: 0)")
+			}
 		}
 		p.oneOf("ROW", "ROWS")
 		if p.oneOf("ONLY", "WITH") == "WITH" {

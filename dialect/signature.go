@@ -196,6 +196,9 @@ func (p pattern) instance(bind map[byte]Type, from Type) Type {
 	switch p.kind {
 	case Array:
 		if p.args == nil {
+			if from.Kind == Unknown {
+				return ArrayOf(TypeUnknown)
+			}
 			return from
 		}
 		e := Type{}
@@ -205,6 +208,9 @@ func (p pattern) instance(bind map[byte]Type, from Type) Type {
 		return ArrayOf(p.args[0].instance(bind, e))
 	case Map:
 		if p.args == nil {
+			if from.Kind == Unknown {
+				return MapOf(TypeUnknown, TypeUnknown)
+			}
 			return from
 		}
 		return MapOf(p.args[0].instance(bind, Type{}), p.args[1].instance(bind, Type{}))

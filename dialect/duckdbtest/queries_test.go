@@ -42,7 +42,7 @@ var queries = []answer{
 	{`SELECT eventid FROM trail WHERE _score = _score ORDER BY 1`, `e1; e3; e5`},
 	{`SELECT eventid FROM trail WHERE _score <> 1.5 ORDER BY 1`, `e2; e3; e5`},
 	{`SELECT eventid FROM trail WHERE NOT (_score < _sequence) ORDER BY 1`, `e1; e2; e5`},
-	{`SELECT cast(_score AS varchar) FROM trail ORDER BY eventid`, `1.5; NaN; -2.5; NULL; 1.0E20`},
+	{`SELECT cast(_score AS varchar) FROM trail ORDER BY eventid`, `1.5E0; NaN; -2.5E0; NULL; 1.0E20`},
 	{`SELECT cast(eventtime AS varchar), eventtime FROM trail ORDER BY eventid LIMIT 2`, `2026-11-20 10:00:00.000 | 2026-11-20 10:00:00.000; 2026-11-20 11:00:00.250 | 2026-11-20 11:00:00.250`},
 	{`SELECT eventtime AT TIME ZONE 'America/New_York' FROM trail ORDER BY eventid LIMIT 1`, `2026-11-20 05:00:00.000 America/New_York`},
 	{`SELECT hour(eventtime AT TIME ZONE 'Asia/Kolkata'), date_trunc('day', eventtime AT TIME ZONE 'Asia/Kolkata') FROM trail ORDER BY eventid LIMIT 1`, `15 | 2026-11-20 00:00:00.000 Asia/Kolkata`},
