@@ -45,7 +45,9 @@ func (o *output) Tell() int64 { return int64(len(o.buf)) }
 type encoder struct {
 	lay   *layout
 	sh    *shredder
-	whole *zstd.Encoder // for exact texts: the library's default level
+	texts *zstd.Encoder // for exact texts, in this file: one of the next two
+	whole *zstd.Encoder // the library's default level
+	small *zstd.Encoder // a better one, which takes twice as long; nil until it is needed
 	quick *zstd.Encoder // for everything else: columns hold little that a better search would find, but their letters compress
 	body  []byte        // a page before compression
 	comp  []byte        // and after
@@ -53,17 +55,18 @@ type encoder struct {
 	stats []leafStats
 }
 
-func newEncoder(lay *layout) *encoder {
-	packer := func(opts ...zstd.EOption) *zstd.Encoder {
-		z, err := zstd.NewWriter(nil, append(opts, zstd.WithEncoderConcurrency(1), zstd.WithZeroFrames(true), zstd.WithEncoderCRC(true))...)
-		if err != nil {
-			panic(err) // only for options that are wrong
-		}
-		return z
+func packer(opts ...zstd.EOption) *zstd.Encoder {
+	z, err := zstd.NewWriter(nil, append(opts, zstd.WithEncoderConcurrency(1), zstd.WithZeroFrames(true), zstd.WithEncoderCRC(true))...)
+	if err != nil {
+		panic(err) // only for options that are wrong
 	}
+	return z
+}
+
+func newEncoder(lay *layout) *encoder {
 	e := &encoder{
 		lay:   lay,
-		whole: packer(zstd.WithWindowSize(4 << 20)), // more than a page
+		whole: packer(zstd.WithWindowSize(textWindow)),
 		quick: packer(zstd.WithWindowSize(1<<20), zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithAllLitEntropyCompression(true)),
 		stats: make([]leafStats, len(lay.leaves)),
 	}
@@ -71,8 +74,18 @@ func newEncoder(lay *layout) *encoder {
 	return e
 }
 
+// smallRows is the number of rows up to which a Write is small: it has time to compress its texts better, a tenth or so.
+const smallRows = 4096
+
 // encode appends to out one Parquet file of the rows that index names, in that order. The statistics are valid until the next call.
 func (e *encoder) encode(out *output, rows []Row, index []int32) ([]leafStats, error) {
+	e.texts = e.whole
+	if len(rows) <= smallRows {
+		if e.small == nil {
+			e.small = packer(zstd.WithEncoderLevel(zstd.SpeedBetterCompression), zstd.WithWindowSize(textWindow))
+		}
+		e.texts = e.small
+	}
 	if err := e.sh.shred(rows, index); err != nil {
 		return nil, err
 	}
@@ -154,7 +167,7 @@ func (e *encoder) column(out *output, cm *metadata.ColumnChunkMetaDataBuilder, c
 
 func (e *encoder) packer(c *column) *zstd.Encoder {
 	if boundless[c.leaf.path] {
-		return e.whole
+		return e.texts
 	}
 	return e.quick
 }

@@ -97,7 +97,8 @@ var boundless = map[string]bool{"eventjson": true, "_received": true}
 
 const (
 	pageBytes     = 256 << 10
-	textPageBytes = 2 << 20 // exact texts: a large page compresses better, and is read when many rows are
+	textPageBytes = 4 << 20 // exact texts: a large page compresses better, and is read when many rows are
+	textWindow    = 4 << 20 // of the compressor: a power of two
 )
 
 func newLayout(ts *event.TableSchema) (*layout, error) {
