@@ -51,6 +51,8 @@ func TestCheckRefuses(t *testing.T) {
 		{"SELECT * FROM trail ORDER BY 99", "line 1:30: ORDER BY position 99 is not in select list"},
 		{"SELECT eventname FROM trail GROUP BY 2", "line 1:38: GROUP BY position 2 is not in select list"},
 		{"SELECT eventname FROM trail ORDER BY requestparameters", "line 1:38: Type map(varchar, varchar) is not orderable, and therefore cannot be used in ORDER BY: requestparameters"},
+		{"SELECT 1 FROM trail GROUP BY CUBE (lower(eventname))", "line 1:36: GROUP BY expression must be a column reference: lower(eventname)"},
+		{"SELECT 1 FROM trail GROUP BY ROLLUP (useridentity.arn)", "line 1:38: GROUP BY expression must be a column reference: useridentity.arn"},
 		{"SELECT DISTINCT eventname FROM trail ORDER BY eventid", "line 1:47: For SELECT DISTINCT, ORDER BY expressions must appear in select list"},
 		{"SELECT *", "line 1:8: SELECT * not allowed in queries without FROM clause"},
 		{"SELECT x.* FROM trail", "line 1:8: Table 'x' not found"},

@@ -47,7 +47,11 @@ func (c *checker) group(s *selectNode, scp *scope) *grouping {
 			for _, x := range set {
 				if e.kind != "" {
 					names, ok := chain(x)
-					if r, known := c.lookup(scp, names); ok && known && len(r.steps) > 0 || !ok {
+					if ok {
+						r, known := c.lookup(scp, names)
+						ok = !known || len(r.steps) == 0
+					}
+					if !ok {
 						c.fail(x.at(), "GROUP BY expression must be a column reference: %s", c.source(x))
 					}
 				}
