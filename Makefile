@@ -31,6 +31,7 @@ lint: ## formatting and vet
 
 unit: ## all Go tests, the real aws CLI and boto3 among them
 	go test -timeout 15m ./...
+	cd third_party/lru && go test ./...
 
 race: ## the rooms whose goroutines share state, under the race detector
 	go test -race -timeout 15m ./access ./identity ./imports ./ingest ./meta ./objstore ./query ./registry ./wal
