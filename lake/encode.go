@@ -45,10 +45,10 @@ func (o *output) Tell() int64 { return int64(len(o.buf)) }
 type encoder struct {
 	lay   *layout
 	sh    *shredder
-	texts *zstd.Encoder // for exact texts, in this file: one of the next two
-	whole *zstd.Encoder // the library's default level
-	small *zstd.Encoder // a better one, which takes twice as long; nil until it is needed
+	whole *zstd.Encoder // for exact texts: the library's default level
 	quick *zstd.Encoder // for everything else: columns hold little that a better search would find, but their letters compress
+	small *zstd.Encoder // for all of a small write: a better level, which takes twice as long; nil until it is needed
+	few   bool          // the write is small
 	body  []byte        // a page before compression
 	comp  []byte        // and after
 	lens  []int64
@@ -74,17 +74,13 @@ func newEncoder(lay *layout) *encoder {
 	return e
 }
 
-// smallRows is the number of rows up to which a Write is small: it has time to compress its texts better, a tenth or so.
+// smallRows is the number of rows up to which a Write is small: it has time to compress better, by a tenth or so.
 const smallRows = 4096
 
 // encode appends to out one Parquet file of the rows that index names, in that order. The statistics are valid until the next call.
 func (e *encoder) encode(out *output, rows []Row, index []int32) ([]leafStats, error) {
-	e.texts = e.whole
-	if len(rows) <= smallRows {
-		if e.small == nil {
-			e.small = packer(zstd.WithEncoderLevel(zstd.SpeedBetterCompression), zstd.WithWindowSize(textWindow))
-		}
-		e.texts = e.small
+	if e.few = len(rows) <= smallRows; e.few && e.small == nil {
+		e.small = packer(zstd.WithEncoderLevel(zstd.SpeedBetterCompression), zstd.WithWindowSize(textWindow), zstd.WithAllLitEntropyCompression(true))
 	}
 	if err := e.sh.shred(rows, index); err != nil {
 		return nil, err
@@ -166,8 +162,11 @@ func (e *encoder) column(out *output, cm *metadata.ColumnChunkMetaDataBuilder, c
 }
 
 func (e *encoder) packer(c *column) *zstd.Encoder {
-	if boundless[c.leaf.path] {
-		return e.texts
+	switch {
+	case e.few:
+		return e.small
+	case boundless[c.leaf.path]:
+		return e.whole
 	}
 	return e.quick
 }
