@@ -16,9 +16,10 @@ type aggregateForm struct {
 	wrap  string
 	check func(*invocation)
 	// second is another function over the same arguments, whose call join brings together with the first.
-	second string
-	join   func(v *invocation, first, second string) string
-	single bool // DISTINCT and ORDER BY inside the call are refused
+	second  string
+	join    func(v *invocation, first, second string) string
+	rewrite func(v *invocation) (fn, wrap string) // chooses function and wrap by the arguments' types
+	single  bool                                  // DISTINCT and ORDER BY inside the call are refused
 }
 
 var aggregateFunctions = map[string]*aggregate{}
@@ -137,6 +138,10 @@ func (e *env) aggregateSQL(x *callExpr, name, over string) (string, Type) {
 			}
 		}
 	}
+	fn, wrap := form.fn, form.wrap
+	if form.rewrite != nil {
+		fn, wrap = form.rewrite(inv)
+	}
 	text := form.args
 	if text == "" {
 		text = "$1"
@@ -144,9 +149,9 @@ func (e *env) aggregateSQL(x *callExpr, name, over string) (string, Type) {
 	for i, a := range inv.args {
 		text = strings.ReplaceAll(text, "$"+itoa(i+1), a.sql)
 	}
-	call := form.fn + "(" + distinct + text + order + ")" + filter + over
-	if form.wrap != "" {
-		call = strings.ReplaceAll(form.wrap, "%", call)
+	call := fn + "(" + distinct + text + order + ")" + filter + over
+	if wrap != "" {
+		call = strings.ReplaceAll(wrap, "%", call)
 	}
 	if form.join != nil {
 		call = form.join(inv, call, form.second+"("+distinct+text+order+")"+filter+over)

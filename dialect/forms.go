@@ -120,7 +120,9 @@ func extremeForm(e *env, x *callExpr) value {
 	}
 	nan := ""
 	if t.floating() {
-		nan = " WHEN list_contains($1, 'NaN'::" + duckType(t) + ") THEN " + raise(name+" over NaN is not supported yet", t)
+		// NaN counts only where there is nothing else
+		nan = " WHEN list_contains($1, 'NaN'::" + duckType(t) + ") THEN coalesce(" + map[string]string{"greatest": "list_max", "least": "list_min"}[name] +
+			"(list_filter($1, lambda x: NOT isnan(x))), $1[1])"
 	}
 	pick := map[string]string{"greatest": "list_max", "least": "list_min"}[name]
 	list := value{sql: "[" + strings.Join(parts, ", ") + "]", typ: ArrayOf(t)}

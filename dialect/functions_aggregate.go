@@ -7,7 +7,8 @@ func init() {
 	}
 	aggregateBy("sum(real) real", "sum", "CAST($1 AS DOUBLE)", "CAST(% AS FLOAT)")
 	aggregateBy("sum(double) double", "sum", "", "")
-	aggregateBy("sum(decimal) =1", "sum", "", "CAST(% AS $T)")
+	// through text, as DuckDB's own sum has no bound at 38 digits
+	aggregateBy("sum(decimal) =1", "sum", "", "CAST(CAST(% AS VARCHAR) AS $T)")
 	lastForm("sum").check = func(v *invocation) { v.typ = DecimalOf(38, v.typ.Scale) }
 	aggregateBy("sum(daysecond) =1", "sum", "", "CAST(% AS BIGINT)")
 	aggregateBy("avg(bigint) double", "avg", "CAST($1 AS DOUBLE)", "")
@@ -24,8 +25,15 @@ func init() {
 			if t := v.args[0].typ; !t.orderable() || t.Kind == Row || t.Kind == Array {
 				v.unsupported(v.call.pos, f+" of values of type "+t.String())
 			}
-			if v.args[0].typ.floating() {
-				v.args[0].sql = v.template("CASE WHEN isnan($1) THEN "+raise(f+" over NaN is not supported yet", v.args[0].typ)+" ELSE $1 END", v.args[0])
+		}
+		// NaN counts only where there is nothing else. To DuckDB it is the largest number.
+		if f == "max" {
+			lastForm(f).rewrite = func(v *invocation) (fn, wrap string) {
+				if !v.args[0].typ.floating() {
+					return "max", ""
+				}
+				v.args[0].sql = "(-" + v.args[0].sql + ")"
+				return "min", "(-%)"
 			}
 		}
 		aggregateBy(f+"(T, bigint) array(T)", f, "$1, $2", "")
@@ -66,9 +74,13 @@ func init() {
 			if f, ok := asFloat(v.args[1].lit); !ok || f < 0 || f > 1 {
 				v.fail(v.at(1), "percentile must be a literal between 0 and 1")
 			}
+			v.args[1].sql = above(v.args[1].sql)
 		}
 		aggregateBy("approx_percentile("+t+", array(double)) array("+t+")", "quantile_disc", "$1, $2", "")
 		lastForm("approx_percentile").single = true
+		lastForm("approx_percentile").check = func(v *invocation) {
+			v.args[1].sql = "list_transform(" + v.args[1].sql + ", lambda p: " + above("p") + ")"
+		}
 	}
 	for trino, duck := range map[string]string{"stddev": "stddev_samp", "stddev_samp": "stddev_samp", "stddev_pop": "stddev_pop", "variance": "var_samp",
 		"var_samp": "var_samp", "var_pop": "var_pop", "skewness": "", "kurtosis": ""} {
@@ -116,6 +128,9 @@ func lastForm(name string) *aggregateForm {
 	a := aggregateFunctions[name]
 	return &a.sigs[len(a.sigs)-1]
 }
+
+// above moves a percentile up by next to nothing: of two values between which it lies Trino takes the upper, DuckDB the lower.
+func above(sql string) string { return "least(CAST(" + sql + " AS DOUBLE) + 1e-12, 1.0::DOUBLE)" }
 
 // needCount refuses a number of values that is no positive literal.
 func (v *invocation) needCount(i int) {

@@ -43,7 +43,8 @@ func init() {
 	defineBy("arrays_overlap(array(E), array(E)) boolean", func(v *invocation) value {
 		v.needPlain(0, *v.args[0].typ.Elem)
 		return v.out("CASE WHEN list_has_any(list_filter($1, lambda x: x IS NOT NULL), list_filter($2, lambda x: x IS NOT NULL)) THEN true " +
-			"WHEN list_count($1) < len($1) OR list_count($2) < len($2) THEN CASE WHEN len($1) = 0 OR len($2) = 0 THEN false END ELSE false END")
+			"WHEN $1 IS NULL OR $2 IS NULL OR len($1) = 0 OR len($2) = 0 THEN CASE WHEN $1 IS NOT NULL AND $2 IS NOT NULL THEN false END " +
+			"WHEN list_count($1) < len($1) OR list_count($2) < len($2) THEN NULL ELSE false END")
 	})
 	defineBy("array_intersect(array(E), array(E)) =1", func(v *invocation) value {
 		v.needPlain(0, *v.args[0].typ.Elem)
@@ -132,7 +133,9 @@ func init() {
 		return value{sql: v.template("CASE WHEN $1 IS NULL THEN NULL ELSE map(list_transform(map_entries($1), $2), map_values($1)) END", v.args[0], f), typ: v.typ}
 	})
 	defineBy("map_concat(map(K, V), map(K, V)) =1", func(v *invocation) value {
-		return v.out("CASE WHEN $1 IS NULL OR $2 IS NULL THEN NULL ELSE map_concat($1, $2) END")
+		// Trino puts the last map's entries first, then those of the first that it does not have.
+		return v.out("CASE WHEN $1 IS NULL OR $2 IS NULL THEN NULL ELSE map_from_entries(list_concat(map_entries($2), " +
+			"list_filter(map_entries($1), lambda x: NOT list_contains(map_keys($2), struct_extract(x, 'key'))))) END")
 	})
 }
 

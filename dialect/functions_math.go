@@ -30,30 +30,65 @@ func init() {
 		v.typ = DecimalOf(1, 0)
 		return v.out("CAST(sign($1) AS DECIMAL(1,0))")
 	})
-	for _, f := range []string{"round", "floor", "ceil", "ceiling"} {
+	for _, f := range []string{"round", "floor", "ceil", "ceiling", "truncate"} {
 		defineBy(f+"(decimal) =1", func(v *invocation) value {
 			t := v.args[0].typ
 			v.typ = DecimalOf(min(38, t.Precision-t.Scale+min(t.Scale, 1)), 0)
 			switch f {
 			case "round":
 				return v.out(castTo("$1", v.typ))
+			case "truncate":
+				v.typ = DecimalOf(max(1, t.Precision-t.Scale), 0)
+				return v.out(castTo("trunc($1)", v.typ))
 			case "floor":
 				return v.out(castTo("floor($1)", v.typ))
 			}
 			return v.out(castTo("ceil($1)", v.typ))
 		})
 	}
-	define("round(bigint, integer) =1", "CASE WHEN $2 >= 0 THEN $1 ELSE CAST(round($1, $2) AS BIGINT) END")
+	for _, t := range []string{"tinyint", "smallint", "integer", "bigint"} {
+		d := duckType(Type{Kind: patternNames[t]})
+		// a HUGEINT, as DuckDB's rounding wraps around at the type's bounds
+		define("round("+t+", integer) =1", "CASE WHEN $2 >= 0 THEN $1 ELSE CAST(round(CAST($1 AS HUGEINT), $2) AS "+d+") END")
+	}
+	define("round(real, integer) =1", "CAST(round(CAST($1 AS DOUBLE), $2) AS FLOAT)")
 	define("round(double, integer) =1", "round($1, $2)")
-	for _, f := range []string{"sqrt", "exp", "ln", "log2", "log10", "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "degrees", "radians"} {
+	for _, f := range []string{"round", "truncate"} {
+		defineBy(f+"(decimal, integer) =1", func(v *invocation) value {
+			n, ok := v.args[1].lit.(int64)
+			if !ok {
+				v.unsupported(v.at(1), f+" to a number of digits that is no literal")
+			}
+			v.typ = v.args[0].typ
+			if f == "round" {
+				v.typ.Precision = min(38, v.typ.Precision+1)
+			}
+			if int(n) >= v.typ.Scale {
+				return v.out(castTo("$1", v.typ))
+			}
+			return v.out(castTo(map[string]string{"round": "round", "truncate": "trunc"}[f]+"($1, "+itoa(int(n))+")", v.typ))
+		})
+	}
+	for _, f := range []string{"exp", "atan", "sinh", "cosh", "tanh", "degrees", "radians"} {
 		define(f+"(double) double", f+"($1)")
+	}
+	// Where DuckDB fails Java answers NaN or an infinity.
+	for _, f := range []string{"sin", "cos", "tan"} {
+		define(f+"(double) double", "CASE WHEN isfinite($1) OR $1 IS NULL THEN "+f+"($1) ELSE 'NaN'::DOUBLE END")
+	}
+	for _, f := range []string{"asin", "acos"} {
+		define(f+"(double) double", "CASE WHEN abs($1) > 1 THEN 'NaN'::DOUBLE ELSE "+f+"($1) END")
+	}
+	define("sqrt(double) double", "CASE WHEN $1 < 0 THEN 'NaN'::DOUBLE ELSE sqrt($1) END")
+	for _, f := range []string{"ln", "log2", "log10"} {
+		define(f+"(double) double", logarithm(f, "$1"))
 	}
 	// one step of Newton's takes what pow leaves over
 	define("cbrt(double) double", "CASE WHEN $1 = 0 OR NOT isfinite($1) THEN $1 ELSE cbrt($1) - (cbrt($1) * cbrt($1) * cbrt($1) - $1) / (3 * cbrt($1) * cbrt($1)) END")
 	define("atan2(double, double) double", "atan2($1, $2)")
 	define("pow(double, double) double", "pow($1, $2)")
 	define("power(double, double) double", "pow($1, $2)")
-	define("log(double, double) double", "(ln($2) / ln($1))")
+	define("log(double, double) double", "(("+logarithm("ln", "$2")+") / ("+logarithm("ln", "$1")+"))")
 	define("pi() double", "pi()")
 	define("e() double", "exp(1.0::DOUBLE)")
 	define("nan() double", "'NaN'::DOUBLE")
@@ -80,4 +115,9 @@ func (k Kind) integer() bool { return k >= Tinyint && k <= Bigint }
 // operator writes a call as the operator that means the same.
 func (v *invocation) operator(op string) value {
 	return v.operate(&arithmeticExpr{node: v.call.node, op: op, opPos: v.call.pos}, v.args[0], v.args[1])
+}
+
+// logarithm writes one that is -Infinity of 0 and NaN below.
+func logarithm(f, x string) string {
+	return "CASE WHEN " + x + " < 0 THEN 'NaN'::DOUBLE WHEN " + x + " = 0 THEN '-Infinity'::DOUBLE ELSE " + f + "(" + x + ") END"
 }
