@@ -89,6 +89,11 @@ func (e *env) choose(x *callExpr, name string, list []signature) value {
 		}
 		args[i] = e.expr(a)
 	}
+	return e.chooseFor(x, name, list, args)
+}
+
+// chooseFor is choose with the arguments checked already.
+func (e *env) chooseFor(x *callExpr, name string, list []signature, args []value) value {
 	s, bind, ok := fit(list, args)
 	if !ok {
 		var types, forms []string

@@ -205,7 +205,7 @@ func (e *env) addInterval(pos int, at, by value, minus bool) value {
 				}
 			}
 		}
-		return value{sql: "(" + at.sql + op + "to_microseconds(" + by.sql + " * 1000))", typ: t}
+		return value{sql: moved(at.sql, op+by.sql+" * 1000"), typ: t}
 	}
 	sql := at.sql
 	if t.Kind == TimestampZoned {
@@ -237,6 +237,10 @@ func (e *env) addInterval(pos int, at, by value, minus bool) value {
 	return value{sql: sql, typ: t}
 }
 
+// moved is a timestamp moved by microseconds, which stand after their sign. It is no interval's work: to DuckDB 30 days and a month are equal
+// intervals, and of x + 30 days and x + 1 month in one statement it computes one and answers it for both.
+func moved(sql, by string) string { return "make_timestamp(epoch_us(" + sql + ")" + by + ")" }
+
 // inRange keeps literals within the years 1 to 9999, which both engines write alike.
 func inRange(day int64) bool { return day >= -719162 && day <= 2932896 }
 
@@ -257,7 +261,7 @@ func (c *checker) local(pos int, v value) string {
 	case named != nil:
 		return "timezone(" + quote(v.typ.Zone) + ", timezone('UTC', " + v.sql + "))"
 	case offset != 0:
-		return "(" + v.sql + " + to_minutes(" + itoa(offset) + "))"
+		return moved(v.sql, " + "+itoa(offset)+" * 60000000")
 	}
 	return v.sql
 }
@@ -269,7 +273,7 @@ func (c *checker) instant(sql, zone string) string {
 	case named != nil:
 		return "timezone('UTC', timezone(" + quote(zone) + ", " + sql + "))"
 	case offset != 0:
-		return "(" + sql + " - to_minutes(" + itoa(offset) + "))"
+		return moved(sql, " - "+itoa(offset)+" * 60000000")
 	}
 	return sql
 }

@@ -87,7 +87,7 @@ func (c *checker) compareRows(op string, left, right value, t Type) string {
 	return c.template("(CASE WHEN $1 IS NULL OR $2 IS NULL THEN NULL ELSE "+balanced(terms, " AND ")+" END)", left, right)
 }
 
-// compareArrays: an array that holds a NULL compares otherwise in DuckDB, so such a comparison is refused when it comes up.
+// compareArrays compares element by element: a difference decides, else a NULL makes the answer NULL. To DuckDB NULLs are equal.
 func (c *checker) compareArrays(op string, left, right value, t Type) string {
 	if op == "<>" {
 		return "(NOT " + c.compareArrays("=", left, right, t) + ")"
@@ -95,12 +95,12 @@ func (c *checker) compareArrays(op string, left, right value, t Type) string {
 	if !t.Elem.plain() {
 		c.unsupported(c.current, "comparing values of type "+t.String())
 	}
-	guard := "CASE WHEN list_count($1) < len($1) OR list_count($2) < len($2) THEN " +
-		raise("comparing arrays that hold NULL is not supported yet", TypeBoolean) + " ELSE $1 " + op + " $2 END"
 	if op == "=" {
-		guard = "CASE WHEN len($1) <> len($2) THEN false ELSE " + guard + " END"
+		return c.template("(CASE WHEN len($1) <> len($2) THEN false WHEN list_count($1) = len($1) AND list_count($2) = len($2) THEN $1 = $2 "+
+			"WHEN $1 IS NULL OR $2 IS NULL THEN NULL WHEN len(list_filter(range(1, len($1) + 1), lambda i: $1[i] <> $2[i])) > 0 THEN false END)", left, right)
 	}
-	return c.template("("+guard+")", left, right)
+	return c.template("(CASE WHEN list_count($1) < len($1) OR list_count($2) < len($2) THEN "+
+		raise("comparing arrays that hold NULL is not supported yet", TypeBoolean)+" ELSE $1 "+op+" $2 END)", left, right)
 }
 
 func (e *env) between(x *betweenExpr) value {
@@ -206,6 +206,10 @@ func (e *env) inQuery(x *inQueryExpr) value {
 }
 
 func (e *env) quantified(x *quantifiedExpr) value {
+	if x.op == "<>" && !x.all {
+		// Trino answers true for NULL <> ANY over different values; neither that nor SQL's NULL is worth having.
+		e.unsupported(x.pos, "<> ANY")
+	}
 	left, right, t := e.columnQuery(x, x.query, e.expr(x.x), "quantified comparison")
 	if x.op != "=" && x.op != "<>" && !t.orderable() {
 		e.fail(x.pos, "Type [%s] must be orderable in order to be used in quantified comparison", t)

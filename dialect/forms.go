@@ -289,5 +289,9 @@ func (e *env) extractField(x *extractExpr) value {
 	case "yow":
 		field = "year_of_week"
 	}
-	return e.call(&callExpr{node: x.node, name: []name{{node: x.field.node, text: field}}, args: []expr{x.x}})
+	v := e.expr(x.x)
+	if v.typ.Kind == Date && (field == "hour" || field == "minute" || field == "second" || strings.HasPrefix(field, "timezone")) {
+		e.fail(x.x.at(), "Cannot extract %s from date", strings.ToUpper(field))
+	}
+	return e.chooseFor(&callExpr{node: x.node, name: []name{{node: x.field.node, text: field}}, args: []expr{x.x}}, field, scalarFunctions[field], []value{v})
 }

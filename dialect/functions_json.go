@@ -5,15 +5,18 @@ import (
 	"strings"
 )
 
+// numbersAsText is the JSON text $2 with its numbers between quotes.
+const numbersAsText = `regexp_replace($2, '(^|[:\[,])(\s*)(-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)', '\1\2"\3"', 'g')`
+
 func init() {
 	for _, t := range []string{"varchar", "json"} {
 		defineBy("json_extract_scalar("+t+", varchar) varchar", func(v *invocation) value {
-			// DuckDB writes a number with a fraction anew; only where the input has it in the same digits is it the input's own text.
+			// DuckDB writes a number with a fraction anew; the input's own text of it is had by putting all its numbers between quotes.
 			node := v.jsonNode()
 			return value{sql: v.template("CASE json_type($1) WHEN 'VARCHAR' THEN json_extract_string($1, '$') WHEN 'BOOLEAN' THEN CAST($1 AS VARCHAR) "+
 				"WHEN 'BIGINT' THEN CAST($1 AS VARCHAR) WHEN 'UBIGINT' THEN CAST($1 AS VARCHAR) WHEN 'DOUBLE' THEN "+
-				"CASE WHEN regexp_matches($2, '[^0-9.eE+-]' || regexp_escape(CAST($1 AS VARCHAR)) || '[^0-9.eE+-]') OR trim($2) = CAST($1 AS VARCHAR) THEN CAST($1 AS VARCHAR) ELSE "+
-				raise("json_extract_scalar of a number that is written in another form than 1.5 is not supported yet", TypeVarchar)+" END END", node, v.args[0]), typ: v.typ}
+				"CASE WHEN TRY_CAST(TRY(json_extract_string("+numbersAsText+", $3)) AS DOUBLE) = CAST($1 AS DOUBLE) THEN json_extract_string("+numbersAsText+", $3) ELSE "+
+				raise("json_extract_scalar cannot tell how the number was written", TypeVarchar)+" END END", node, v.args[0], v.jsonPath(1)), typ: v.typ}
 		})
 		defineBy("json_extract("+t+", varchar) json", func(v *invocation) value {
 			return value{sql: castTo(v.jsonNode().sql, TypeJSON), typ: v.typ}

@@ -5,6 +5,9 @@ import "strings"
 // whitespace is what Trino's trim functions take for blank.
 const whitespace = "\t\n\v\f\r\x1c\x1d\x1e\x1f \u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2008\u2009\u200a\u2028\u2029\u205f\u3000"
 
+// characters is $1 cut into its characters, which are code points to Trino.
+const characters = "list_transform(range(1, length($1) + 1), lambda i: substring($1, i, 1))"
+
 func init() {
 	define("length(varchar) bigint", "CAST(length($1) AS BIGINT)")
 	define("length(varbinary) bigint", "CAST(octet_length($1) AS BIGINT)")
@@ -18,10 +21,11 @@ func init() {
 			"CASE WHEN $2 = 0 OR $2 < -length($1) OR $3 <= 0 THEN substring(left($1, 0), $2, $3) ELSE substring($1, CASE WHEN $2 < 0 THEN length($1) + $2 + 1 ELSE $2 END, $3) END")
 	}
 	define("replace(varchar, varchar) varchar", "replace($1, $2, '')")
-	define("replace(varchar, varchar, varchar) varchar", "CASE WHEN $2 = '' AND $1 IS NOT NULL AND $3 IS NOT NULL THEN "+
-		raise("replace of an empty string is not supported yet", TypeVarchar)+" ELSE replace($1, $2, $3) END")
-	define("reverse(varchar) =1", "CASE WHEN strlen($1) > length($1) THEN "+raise("reverse of text beyond ASCII is not supported yet", TypeVarchar)+
-		" ELSE reverse($1) END")
+	// What takes the place of an empty text comes between all characters and around them.
+	define("replace(varchar, varchar, varchar) varchar", "CASE WHEN $2 = '' AND $1 IS NOT NULL THEN $3 || array_to_string(list_transform("+characters+", lambda c: c || $3), '') "+
+		"ELSE replace($1, $2, $3) END")
+	// DuckDB's reverse keeps together what one sees as one character.
+	define("reverse(varchar) =1", "CASE WHEN strlen($1) > length($1) THEN array_to_string(list_reverse("+characters+"), '') ELSE reverse($1) END")
 	define("reverse(array(T)) =1", "list_reverse($1)")
 	define("split(varchar, varchar) array(varchar)", "CASE WHEN $2 = '' AND $1 IS NOT NULL THEN "+raise("The delimiter may not be the empty string", ArrayOf(TypeVarchar))+
 		" ELSE string_split($1, $2) END")
@@ -30,8 +34,7 @@ func init() {
 		" WHEN $1 IS NULL OR $2 IS NULL OR $3 IS NULL THEN NULL WHEN len(string_split($1, $2)) <= $3 THEN string_split($1, $2)"+
 		" ELSE list_concat(list_slice(string_split($1, $2), 1, $3 - 1), [array_to_string(list_slice(string_split($1, $2), $3, len(string_split($1, $2))), $2)]) END")
 	define("split_part(varchar, varchar, bigint) varchar", "CASE WHEN $3 <= 0 AND $1 IS NOT NULL AND $2 IS NOT NULL THEN "+
-		raise("Index must be greater than zero", TypeVarchar)+" WHEN $2 = '' AND $1 IS NOT NULL AND $3 IS NOT NULL THEN "+
-		raise("split_part with an empty delimiter is not supported yet", TypeVarchar)+" ELSE string_split($1, $2)[$3] END")
+		raise("Index must be greater than zero", TypeVarchar)+" WHEN $2 = '' THEN CASE WHEN $3 <= length($1) THEN substring($1, $3, 1) END ELSE string_split($1, $2)[$3] END")
 	for _, name := range []string{"trim", "ltrim", "rtrim"} {
 		define(name+"(varchar) =1", name+"($1, "+quote(whitespace)+")")
 		define(name+"(varchar, varchar) =1", name+"($1, $2)")
@@ -48,7 +51,7 @@ func init() {
 		raise("levenshtein_distance of text beyond ASCII is not supported yet", TypeBigint)+" ELSE CAST(levenshtein($1, $2) AS BIGINT) END")
 	define("hamming_distance(varchar, varchar) bigint", "CASE WHEN strlen($1) > length($1) OR strlen($2) > length($2) THEN "+
 		raise("hamming_distance of text beyond ASCII is not supported yet", TypeBigint)+" WHEN length($1) <> length($2) THEN "+
-		raise("The input strings to hamming_distance function must have the same length", TypeBigint)+" ELSE CAST(hamming($1, $2) AS BIGINT) END")
+		raise("The input strings to hamming_distance function must have the same length", TypeBigint)+" WHEN $1 = '' THEN CAST(0 AS BIGINT) ELSE CAST(hamming($1, $2) AS BIGINT) END")
 	define("to_utf8(varchar) varbinary", "encode($1)")
 	define("from_utf8(varbinary) varchar", "decode($1)")
 	defineBy("normalize(varchar, varchar) varchar", func(v *invocation) value {
@@ -83,9 +86,14 @@ func init() {
 	define("from_hex(varchar) varbinary", "CASE WHEN length($1) % 2 = 1 OR NOT regexp_full_match($1, '[0-9a-fA-F]*') THEN "+
 		raise("Hex input is not valid", TypeVarbinary)+" ELSE unhex($1) END")
 	define("to_base64(varbinary) varchar", "to_base64($1)")
-	define("from_base64(varchar) varbinary", "from_base64($1)")
+	define("from_base64(varchar) varbinary", base64Of("$1"))
 	define("to_base64url(varbinary) varchar", "replace(replace(to_base64($1), '+', '-'), '/', '_')")
-	define("from_base64url(varchar) varbinary", "from_base64(replace(replace($1, '-', '+'), '_', '/'))")
+	define("from_base64url(varchar) varbinary", base64Of("replace(replace($1, '-', '+'), '_', '/')"))
 
 	define("uuid() uuid", "uuid()")
+}
+
+// base64Of decodes base64, whose padding may be left out.
+func base64Of(text string) string {
+	return "from_base64(" + text + " || CASE WHEN contains($1, '=') THEN '' ELSE repeat('=', CAST(length($1) * 3 % 4 AS INTEGER)) END)"
 }

@@ -149,9 +149,9 @@ func dateAdd(v *invocation) value {
 	case t.Kind == Date:
 		sql = "($1 + CAST($2 * " + map[string]string{"week": "7", "day": "1"}[u] + " AS INTEGER))"
 	case u == "week" || u == "day":
-		sql = "($1 + to_microseconds($2 * " + map[string]string{"week": "604800000000", "day": "86400000000"}[u] + "))"
+		sql = moved("$1", " + $2 * "+map[string]string{"week": "604800000000", "day": "86400000000"}[u])
 	default:
-		return value{sql: v.template("($1 + to_microseconds($2 * "+itoa64(clockUnits[u])+"))", at, n), typ: t}
+		return value{sql: v.template(moved("$1", " + $2 * "+itoa64(clockUnits[u])), at, n), typ: t}
 	}
 	switch t.Kind {
 	case Date:
@@ -234,7 +234,16 @@ func (v *invocation) strftime(format string) value {
 
 func (v *invocation) strptime(format string, t Type) value {
 	format = strings.ReplaceAll(format, "%-", "%") // both read one digit as well as two
-	sql := v.template("strptime($1, $2)", v.args[0], value{sql: quote(format), typ: TypeVarchar, easy: true})
+	// Parts that the format lacks are those of 1970-01-01; to DuckDB they are those of 1900-01-01.
+	text := v.args[0]
+	if !strings.Contains(format, "%Y") && !strings.Contains(format, "%y") {
+		if strings.Contains(format, "%G") || strings.Contains(format, "%V") {
+			v.unsupported(v.call.pos, "a date by its week")
+		}
+		format = "%Y " + format
+		text = value{sql: "('1970 ' || " + text.sql + ")", typ: TypeVarchar}
+	}
+	sql := v.template("strptime($1, $2)", text, value{sql: quote(format), typ: TypeVarchar, easy: true})
 	return value{sql: castTo(sql, t), typ: t}
 }
 

@@ -236,10 +236,6 @@ func (e *env) rangeOffset(b bound, v value, order []*sortItem) string {
 		if (key.typ.Kind == Timestamp || key.typ.Kind == TimestampZoned) && n >= 0 {
 			return "to_microseconds(" + itoa64(int64(n)*1000) + ")"
 		}
-	case months:
-		if key.typ.Kind == Timestamp && n >= 0 {
-			return "to_months(" + itoa64(int64(n)) + "::INTEGER)"
-		}
 	}
 	e.unsupported(b.x.at(), "a RANGE frame over "+key.typ.String()+" with an offset of type "+v.typ.String())
 	return ""
