@@ -34,23 +34,32 @@ var jvm = []string{
 const startTime = 3 * time.Minute
 
 // Open gives a Trino: the one that the environment variable TRINO_URL names, or else one that it starts from build (see Install). The error is
-// ErrUnavailable where there can be none. Close ends it.
-func Open(ctx context.Context, build string, download bool) (*Server, error) {
-	if url := os.Getenv("TRINO_URL"); url != "" {
+// ErrUnavailable where there can be none. One with catalogs is always started, with these beside Trino's own. Close ends it.
+func Open(ctx context.Context, build string, download bool, catalogs ...Catalog) (*Server, error) {
+	if url := os.Getenv("TRINO_URL"); url != "" && len(catalogs) == 0 {
 		return &Server{URL: url}, nil
 	}
 	java, err := findJava()
 	if err != nil {
 		return nil, err
 	}
+	if build, err = filepath.Abs(build); err != nil { // the server runs in a directory of its own
+		return nil, err
+	}
 	home, err := Install(ctx, build, download)
 	if err != nil {
 		return nil, err
 	}
-	return start(ctx, java, home)
+	plugins := map[string]string{}
+	for _, c := range catalogs {
+		if plugins[c.Plugin], err = InstallPlugin(ctx, build, c.Plugin, download); err != nil {
+			return nil, err
+		}
+	}
+	return start(ctx, java, home, plugins, catalogs)
 }
 
-func start(ctx context.Context, java, home string) (*Server, error) {
+func start(ctx context.Context, java, home string, plugins map[string]string, catalogs []Catalog) (*Server, error) {
 	port, err := freePort()
 	if err != nil {
 		return nil, err
@@ -60,7 +69,7 @@ func start(ctx context.Context, java, home string) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{URL: fmt.Sprintf("http://127.0.0.1:%d", port), dir: dir, exited: make(chan struct{})}
-	if err := s.configure(port); err != nil {
+	if err := errors.Join(s.configure(port), s.connect(plugins, catalogs)); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	args := append([]string{}, jvm...)
@@ -99,7 +108,7 @@ func freePort() (int, error) {
 	return l.Addr().(*net.TCPAddr).Port, l.Close()
 }
 
-// configure writes a server's files below s.dir: no catalog but Trino's own.
+// configure writes a server's files below s.dir.
 func (s *Server) configure(port int) error {
 	files := map[string]string{
 		"etc/config.properties": fmt.Sprintf("coordinator=true\nnode-scheduler.include-coordinator=true\nhttp-server.http.port=%d\ndiscovery.uri=http://127.0.0.1:%d\n"+
