@@ -118,6 +118,9 @@ func (e *env) chooseFor(x *callExpr, name string, list []signature, args []value
 	switch {
 	case s.same > 0:
 		inv.typ = inv.args[s.same-1].typ
+		if s.list {
+			inv.typ = ArrayOf(inv.typ)
+		}
 	default:
 		inv.typ = s.result.instance(bind, Type{Kind: s.result.kind, Precision: 3, Zone: "UTC"})
 	}

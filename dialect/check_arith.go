@@ -261,7 +261,7 @@ func (c *checker) local(pos int, v value) string {
 	case named != nil:
 		return "timezone(" + quote(v.typ.Zone) + ", timezone('UTC', " + v.sql + "))"
 	case offset != 0:
-		return moved(v.sql, " + "+itoa(offset)+" * 60000000")
+		return moved(v.sql, " + ("+itoa(offset*60_000_000)+")")
 	}
 	return v.sql
 }
@@ -273,7 +273,7 @@ func (c *checker) instant(sql, zone string) string {
 	case named != nil:
 		return "timezone('UTC', timezone(" + quote(zone) + ", " + sql + "))"
 	case offset != 0:
-		return moved(sql, " - "+itoa(offset)+" * 60000000")
+		return moved(sql, " - ("+itoa(offset*60_000_000)+")")
 	}
 	return sql
 }
@@ -287,7 +287,7 @@ func (e *env) concat(x *arithmeticExpr, left, right value) value {
 		e.fail(x.opPos, "Could not choose a best candidate operator: unknown || unknown")
 	case text(l) && text(r):
 		if left.isNull() || right.isNull() {
-			return value{sql: "CAST(NULL AS VARCHAR)", typ: TypeVarchar, easy: true} // to DuckDB text || NULL has no type
+			e.unsupported(x.opPos, "a string beside a NULL without a type, which Trino takes for an array,") // DuckDB for an integer
 		}
 		return value{sql: "(" + left.sql + " || " + right.sql + ")", typ: TypeVarchar}
 	case l.Kind == Varbinary && r.Kind == Varbinary:

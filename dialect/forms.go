@@ -150,8 +150,8 @@ func concatForm(e *env, x *callExpr) value {
 		if v.typ.Kind != Varchar && !v.isNull() && v.typ.Kind != Varbinary || (v.typ.Kind == Varbinary) != (t.Kind == Varbinary) {
 			e.fail(x.args[i].at(), "Unexpected parameters (%s) for function concat. Expected: concat(varchar, …), concat(varbinary, …), concat(array(E), …)", v.typ)
 		}
-		if v.isNull() && t.Kind != Varbinary {
-			return value{sql: "CAST(NULL AS VARCHAR)", typ: TypeVarchar, easy: true}
+		if v.isNull() {
+			e.unsupported(x.args[i].at(), "a NULL without a type in concat, which Trino takes for an array,")
 		}
 		parts = append(parts, castNull(v, TypeVarchar))
 	}

@@ -11,6 +11,9 @@ const numbersAsText = `regexp_replace($2, '(^|[:\[,])(\s*)(-?[0-9]+(?:\.[0-9]+)?
 func init() {
 	for _, t := range []string{"varchar", "json"} {
 		defineBy("json_extract_scalar("+t+", varchar) varchar", func(v *invocation) value {
+			if v.args[0].typ.Kind == Varchar {
+				v.typ = v.args[0].typ
+			}
 			// DuckDB writes a number with a fraction anew; the input's own text of it is had by putting all its numbers between quotes.
 			node := v.jsonNode()
 			return value{sql: v.template("CASE json_type($1) WHEN 'VARCHAR' THEN json_extract_string($1, '$') WHEN 'BOOLEAN' THEN CAST($1 AS VARCHAR) "+
@@ -21,7 +24,7 @@ func init() {
 		defineBy("json_extract("+t+", varchar) json", func(v *invocation) value {
 			return value{sql: castTo(v.jsonNode().sql, TypeJSON), typ: v.typ}
 		})
-		define("json_array_length("+t+") bigint", "CASE WHEN json_valid($1) AND json_type($1) = 'ARRAY' THEN CAST(json_array_length($1) AS BIGINT) END")
+		define("json_array_length("+t+") bigint", "CASE WHEN json_valid($1) THEN CASE WHEN json_type($1) = 'ARRAY' THEN CAST(json_array_length($1) AS BIGINT) END END")
 		defineBy("json_size("+t+", varchar) bigint", func(v *invocation) value {
 			node := v.jsonNode()
 			return value{sql: v.template("CASE json_type($1) WHEN 'ARRAY' THEN CAST(json_array_length($1) AS BIGINT) WHEN 'OBJECT' THEN CAST(len(json_keys($1)) AS BIGINT) "+
@@ -32,8 +35,8 @@ func init() {
 			{"bigint", "json_type(x) IN ('BIGINT', 'UBIGINT') AND CAST(x AS VARCHAR) = CAST($2 AS VARCHAR)"},
 			{"boolean", "json_type(x) = 'BOOLEAN' AND CAST(x AS VARCHAR) = CAST($2 AS VARCHAR)"},
 		} {
-			define("json_array_contains("+t+", "+elem.typ+") boolean", "CASE WHEN json_valid($1) AND json_type($1) = 'ARRAY' AND $2 IS NOT NULL THEN len(list_filter("+
-				"json_extract($1, '$[*]'), lambda x: "+elem.match+")) > 0 END")
+			define("json_array_contains("+t+", "+elem.typ+") boolean", "CASE WHEN json_valid($1) THEN CASE WHEN json_type($1) = 'ARRAY' AND $2 IS NOT NULL THEN len(list_filter("+
+				"json_extract($1, '$[*]'), lambda x: "+elem.match+")) > 0 END END")
 		}
 	}
 	define("json_parse(varchar) json", "CAST(json($1) AS VARCHAR)")

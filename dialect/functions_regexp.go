@@ -11,18 +11,18 @@ func init() {
 		defineBy(sigText, func(v *invocation) value { return write(v, v.regexp(1)) })
 	}
 	add("regexp_like(varchar, varchar) boolean", func(v *invocation, p expression) value { return v.outRegexp("regexp_matches($1, $2)", p) })
-	add("regexp_extract(varchar, varchar) varchar", func(v *invocation, p expression) value {
+	add("regexp_extract(varchar, varchar) =1", func(v *invocation, p expression) value {
 		return v.outRegexp("CASE WHEN regexp_matches($1, $2) THEN regexp_extract($1, $2) END", p)
 	})
-	add("regexp_extract(varchar, varchar, bigint) varchar", func(v *invocation, p expression) value {
+	add("regexp_extract(varchar, varchar, bigint) =1", func(v *invocation, p expression) value {
 		g := v.group(2, p)
 		return v.outRegexp("CASE WHEN regexp_matches($1, $2) THEN regexp_extract($1, $2, "+g+") END", p)
 	})
-	add("regexp_extract_all(varchar, varchar) array(varchar)", func(v *invocation, p expression) value {
+	add("regexp_extract_all(varchar, varchar) array(=1)", func(v *invocation, p expression) value {
 		v.needText(p)
 		return v.outRegexp("regexp_extract_all($1, $2)", p)
 	})
-	add("regexp_extract_all(varchar, varchar, bigint) array(varchar)", func(v *invocation, p expression) value {
+	add("regexp_extract_all(varchar, varchar, bigint) array(=1)", func(v *invocation, p expression) value {
 		v.needText(p)
 		return v.outRegexp("regexp_extract_all($1, $2, "+v.group(2, p)+")", p)
 	})
@@ -30,17 +30,20 @@ func init() {
 		v.needText(p)
 		return v.outRegexp("CAST(len(regexp_extract_all($1, $2)) AS BIGINT)", p)
 	})
-	add("regexp_split(varchar, varchar) array(varchar)", func(v *invocation, p expression) value {
+	add("regexp_split(varchar, varchar) array(=1)", func(v *invocation, p expression) value {
 		v.needText(p)
 		return v.outRegexp("string_split_regex($1, $2)", p)
 	})
-	add("regexp_replace(varchar, varchar) varchar", func(v *invocation, p expression) value {
+	add("regexp_replace(varchar, varchar) =1", func(v *invocation, p expression) value {
 		v.needText(p)
 		return v.outRegexp("regexp_replace($1, $2, '', 'g')", p)
 	})
 	add("regexp_replace(varchar, varchar, varchar) varchar", func(v *invocation, p expression) value {
 		v.needText(p)
 		with := stringValue(v.replacement(2, p))
+		if x, y, ok := v.lengths(0, 2); ok {
+			v.typ = varcharWithin(x + max(x*y/2, y)*(x+1))
+		}
 		return value{sql: v.template("regexp_replace($1, $2, $3, 'g')", v.args[0], p.value, with), typ: v.typ}
 	})
 }

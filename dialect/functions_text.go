@@ -20,20 +20,25 @@ func init() {
 		define(name+"(varchar, bigint, bigint) =1",
 			"CASE WHEN $2 = 0 OR $2 < -length($1) OR $3 <= 0 THEN substring(left($1, 0), $2, $3) ELSE substring($1, CASE WHEN $2 < 0 THEN length($1) + $2 + 1 ELSE $2 END, $3) END")
 	}
-	define("replace(varchar, varchar) varchar", "replace($1, $2, '')")
+	define("replace(varchar, varchar) =1", "replace($1, $2, '')")
 	// What takes the place of an empty text comes between all characters and around them.
-	define("replace(varchar, varchar, varchar) varchar", "CASE WHEN $2 = '' AND $1 IS NOT NULL THEN $3 || array_to_string(list_transform("+characters+", lambda c: c || $3), '') "+
-		"ELSE replace($1, $2, $3) END")
+	defineBy("replace(varchar, varchar, varchar) varchar", func(v *invocation) value {
+		if x, z, ok := v.lengths(0, 2); ok {
+			v.typ = varcharWithin(x + z*(x+1))
+		}
+		return v.out("CASE WHEN $2 = '' AND $1 IS NOT NULL THEN $3 || array_to_string(list_transform(" + characters + ", lambda c: c || $3), '') " +
+			"ELSE replace($1, $2, $3) END")
+	})
 	// DuckDB's reverse keeps together what one sees as one character.
 	define("reverse(varchar) =1", "CASE WHEN strlen($1) > length($1) THEN array_to_string(list_reverse("+characters+"), '') ELSE reverse($1) END")
 	define("reverse(array(T)) =1", "list_reverse($1)")
-	define("split(varchar, varchar) array(varchar)", "CASE WHEN $2 = '' AND $1 IS NOT NULL THEN "+raise("The delimiter may not be the empty string", ArrayOf(TypeVarchar))+
+	define("split(varchar, varchar) array(=1)", "CASE WHEN $2 = '' AND $1 IS NOT NULL THEN "+raise("The delimiter may not be the empty string", ArrayOf(TypeVarchar))+
 		" ELSE string_split($1, $2) END")
-	define("split(varchar, varchar, bigint) array(varchar)", "CASE WHEN $3 <= 0 AND $1 IS NOT NULL AND $2 IS NOT NULL THEN "+raise("Limit must be positive", ArrayOf(TypeVarchar))+
+	define("split(varchar, varchar, bigint) array(=1)", "CASE WHEN $3 <= 0 AND $1 IS NOT NULL AND $2 IS NOT NULL THEN "+raise("Limit must be positive", ArrayOf(TypeVarchar))+
 		" WHEN $2 = '' AND $1 IS NOT NULL AND $3 IS NOT NULL THEN "+raise("The delimiter may not be the empty string", ArrayOf(TypeVarchar))+
 		" WHEN $1 IS NULL OR $2 IS NULL OR $3 IS NULL THEN NULL WHEN len(string_split($1, $2)) <= $3 THEN string_split($1, $2)"+
 		" ELSE list_concat(list_slice(string_split($1, $2), 1, $3 - 1), [array_to_string(list_slice(string_split($1, $2), $3, len(string_split($1, $2))), $2)]) END")
-	define("split_part(varchar, varchar, bigint) varchar", "CASE WHEN $3 <= 0 AND $1 IS NOT NULL AND $2 IS NOT NULL THEN "+
+	define("split_part(varchar, varchar, bigint) =1", "CASE WHEN $3 <= 0 AND $1 IS NOT NULL AND $2 IS NOT NULL THEN "+
 		raise("Index must be greater than zero", TypeVarchar)+" WHEN $2 = '' THEN CASE WHEN $3 <= length($1) THEN substring($1, $3, 1) END ELSE string_split($1, $2)[$3] END")
 	for _, name := range []string{"trim", "ltrim", "rtrim"} {
 		define(name+"(varchar) =1", name+"($1, "+quote(whitespace)+")")
@@ -45,7 +50,10 @@ func init() {
 			raise("Padding string must not be empty", TypeVarchar)+" ELSE "+name+"($1, CAST($2 AS INTEGER), $3) END")
 	}
 	define("starts_with(varchar, varchar) boolean", "starts_with($1, $2)")
-	define("chr(bigint) varchar", "chr(CAST($1 AS INTEGER))")
+	defineBy("chr(bigint) varchar", func(v *invocation) value {
+		v.typ = VarcharOf(1)
+		return v.out("chr(CAST($1 AS INTEGER))")
+	})
 	define("translate(varchar, varchar, varchar) varchar", "translate($1, $2, $3)")
 	define("levenshtein_distance(varchar, varchar) bigint", "CASE WHEN strlen($1) > length($1) OR strlen($2) > length($2) THEN "+
 		raise("levenshtein_distance of text beyond ASCII is not supported yet", TypeBigint)+" ELSE CAST(levenshtein($1, $2) AS BIGINT) END")
@@ -96,4 +104,18 @@ func init() {
 // base64Of decodes base64, whose padding may be left out.
 func base64Of(text string) string {
 	return "from_base64(" + text + " || CASE WHEN contains($1, '=') THEN '' ELSE repeat('=', CAST(length($1) * 3 % 4 AS INTEGER)) END)"
+}
+
+// lengths are those of two strings; ok is false where one of them is unbounded.
+func (v *invocation) lengths(i, j int) (x, y int, ok bool) {
+	a, b := v.args[i].typ.Length, v.args[j].typ.Length
+	return max(a, 0), max(b, 0), a != Unbounded && b != Unbounded
+}
+
+// varcharWithin is varchar(n), or varchar where n is past its bound.
+func varcharWithin(n int) Type {
+	if n >= 1<<31-1 {
+		return TypeVarchar
+	}
+	return VarcharOf(n)
 }

@@ -11,12 +11,14 @@ type pattern struct {
 }
 
 // signature is one form of a function: "split(varchar, varchar) array(varchar)". A last parameter followed by "…" may be repeated, and be
-// missing. A result "=2" is the type of the second argument.
+// missing. A result "=2" is the type of the second argument, "array(=2)" an array
+// of it.
 type signature struct {
 	params   []pattern
 	variadic bool
 	result   pattern
 	same     int    // the result is the type of this argument, from 1
+	list     bool   // or an array of it
 	text     string // how it is written, with $1, $2, … for the arguments and $* for all of them
 	write    func(*invocation) value
 }
@@ -67,6 +69,9 @@ func sig(text string) (name string, s signature) {
 		p.rest = strings.TrimPrefix(p.rest, ", ")
 	}
 	p.rest = strings.TrimPrefix(p.rest, ") ")
+	if s.list = strings.HasPrefix(p.rest, "array(="); s.list {
+		p.rest = strings.TrimPrefix(p.rest, "array(")
+	}
 	if strings.HasPrefix(p.rest, "=") {
 		s.same = int(p.rest[1] - '0')
 	} else {

@@ -117,7 +117,7 @@ var queries = []answer{
 	{`SELECT x, count(*) OVER (PARTITION BY x % 2) FROM (VALUES 1, 2, 3) t(x) ORDER BY x`, `1 | 2; 2 | 1; 3 | 2`},
 	{`SELECT lead(x, 2) OVER (ORDER BY x), last_value(x) OVER (ORDER BY x ROWS BETWEEN CURRENT ROW AND 1 FOLLOWING) FROM (VALUES 1, 2, 3) t(x) ORDER BY 1`, `3 | 2; NULL | 3; NULL | 3`},
 	{`SELECT x FROM (VALUES 3, 1, 2) t(x) ORDER BY x DESC LIMIT 0`, ``},
-	{`SELECT CAST(NULL AS varchar), CAST(NULL AS array(integer)), NULL || 'a'`, `NULL | NULL | NULL`},
+	{`SELECT CAST(NULL AS varchar), CAST(NULL AS array(integer)), CAST(NULL AS varchar) || 'a'`, `NULL | NULL | NULL`},
 	{`SELECT array_agg(x ORDER BY x DESC NULLS LAST) FROM (VALUES 1, NULL, 3) t(x)`, `[3, 1, NULL]`},
 	{`SELECT count(x), count(DISTINCT x), sum(DISTINCT x) FROM (VALUES 1, NULL, 3, 3) t(x)`, `3 | 2 | 4`},
 	{`SELECT min_by(x, y), max_by(x, y) FROM (VALUES ('a', 1), (NULL, 3), ('c', NULL)) t(x, y)`, `a | NULL`},
