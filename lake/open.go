@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
+	"strings"
 	"sync"
 
 	"github.com/apache/iceberg-go"
@@ -82,6 +84,9 @@ func Open(ctx context.Context, cfg Config) (*Lake, error) {
 	if cfg.Objects == nil || cfg.Meta == nil {
 		return nil, errors.New("lake: Objects and Meta are needed")
 	}
+	if err := checkLocation(cfg.Objects.URI("tables")); err != nil {
+		return nil, err
+	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -106,6 +111,10 @@ func Open(ctx context.Context, cfg Config) (*Lake, error) {
 		return nil, fmt.Errorf("lake: list tables: %w", err)
 	}
 	for _, row := range rows {
+		if _, ok := l.objects.Key(row.Location); !ok {
+			return nil, fmt.Errorf("the table of store %s lies at %s, and not below %s; tables name their files by absolute locations, so start with the place they were made at",
+				row.StoreID, row.Location, strings.TrimSuffix(l.objects.URI("tables"), "tables"))
+		}
 		if _, err := l.table(ctx, row.StoreID); err != nil {
 			if ctx.Err() != nil {
 				return nil, ctx.Err()
@@ -114,6 +123,16 @@ func Open(ctx context.Context, cfg Config) (*Lake, error) {
 		}
 	}
 	return l, nil
+}
+
+// checkLocation refuses a place that no table could be committed to: iceberg-go parses a table's location as a URL and joins names to it, and what
+// it makes must lie below the location as it was given.
+func checkLocation(location string) error {
+	u, err := url.Parse(location)
+	if err == nil && u.JoinPath("metadata").String() == location+"/metadata" {
+		return nil
+	}
+	return fmt.Errorf("tables cannot lie at %s: its path may hold letters, digits and %s only", location, "-._~/!$&'()*+,;=:@")
 }
 
 // Close forgets the tables. Nothing is left to write: what Commit answered is durable.

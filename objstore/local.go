@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -299,13 +300,15 @@ func (l *Local) Delete(_ context.Context, key string) error {
 	return syncDir(filepath.Dir(path))
 }
 
-// URI gives file:///dir/key, not percent-encoded: Iceberg's readers take locations as they stand.
+// URI gives file:///dir/key with dir percent-encoded as RFC 3986 has it: Iceberg's libraries parse a table's location as a URL, and what they
+// join to it comes back so. A dir of letters, digits and -._~/ stands as it is, for readers that take locations literally; keys always do.
 func (l *Local) URI(key string) string {
 	return l.base() + key
 }
 
 func (l *Local) base() string {
-	return "file://" + strings.TrimSuffix(filepath.ToSlash(l.root), "/") + "/"
+	dir := url.URL{Path: strings.TrimSuffix(filepath.ToSlash(l.root), "/") + "/"}
+	return "file://" + dir.EscapedPath()
 }
 
 // Key takes what URI gives.

@@ -27,7 +27,12 @@ func (s *Server) openIngest(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	s.opened("ingest", s.ingest.Close)
+	s.opened("ingest", func(ctx context.Context) error {
+		// While tables take nothing, what was accepted waits in the durable log; the server's end does not.
+		ctx, cancel := context.WithTimeout(ctx, drainTime)
+		defer cancel()
+		return s.ingest.Close(ctx)
+	})
 	s.imports = imports.New(imports.Config{DB: s.db, S3: cfg.ImportS3.config(), Log: s.log, Metrics: s.metrics, Flush: s.ingest.Flush,
 		Accept: func(ctx context.Context, d ingest.Delivery) (imports.Ticket, error) { return s.ingest.Accept(ctx, d) }})
 	s.opened("imports", func(context.Context) error { s.imports.Close(); return nil })
