@@ -103,7 +103,7 @@ func (c *checker) typeOf(n *typeNode) Type {
 	case "double":
 		most(0)
 		return TypeDouble
-	case "decimal", "numeric", "dec":
+	case "decimal", "numeric":
 		most(2)
 		p := param(0, 38, 1, 38)
 		s := param(1, 0, 0, 38)
@@ -220,7 +220,7 @@ func (e *env) castSQL(pos int, v value, t Type, try bool) (string, bool) {
 		case from.floating():
 			return plain("round(" + v.sql + ")"), true
 		case from.Kind == Varchar:
-			return e.fromText(v, t, `[+-]?[0-9]+`, try), true
+			return e.fromText(v, t, blanks+`[+-]?[0-9]+`+blanks, `[+-]?[0-9]+`, try), true
 		}
 	case Real, Double:
 		switch {
@@ -230,17 +230,26 @@ func (e *env) castSQL(pos int, v value, t Type, try bool) (string, bool) {
 			}
 			return plain(v.sql), true
 		case from.Kind == Varchar:
-			v.sql = "trim(" + v.sql + ")"
-			return e.fromText(v, t, `[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?|NaN|[+-]?Infinity`, try), true
+			return e.fromText(v, t, blanks+`[+-]?(([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?[dDfF]?|NaN|Infinity)`+blanks,
+				`[+-]?([0-9.]+([eE][+-]?[0-9]+)?|NaN|Infinity)`, try), true
 		}
 	case Decimal:
 		switch {
+		case from.floating():
+			// by way of the shortest text, as Trino; the engine reads texts of very small numbers wrongly
+			return e.template("CASE WHEN abs($1) < 1e-39 THEN "+castTo("0", t)+" ELSE "+plain("CAST($1 AS VARCHAR)")+" END", v), true
 		case from.numeric():
 			return plain(v.sql), true
 		case from.Kind == Boolean:
 			return plain(castTo(v.sql, TypeInteger)), true
 		case from.Kind == Varchar:
-			return e.fromText(v, t, `[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)`, try), true
+			// first to 38 digits: the engine counts a number's digits before it heeds the exponent
+			wide := DecimalOf(38, t.Scale)
+			w := e.fromText(v, wide, `[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,2})?`, "", try)
+			if t.Precision == 38 {
+				return w, true
+			}
+			return plain(w), true
 		}
 	case Boolean:
 		switch {
@@ -261,8 +270,7 @@ func (e *env) castSQL(pos int, v value, t Type, try bool) (string, bool) {
 		case TimestampZoned:
 			return plain(e.local(pos, v)), true
 		case Varchar:
-			v.sql = "trim(" + v.sql + ")"
-			return e.fromText(v, t, `[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}`, try), true
+			return e.fromText(v, t, blanks+`[+-]?[0-9]+-[0-9]{1,2}-[0-9]{1,2}`+blanks, `-?[0-9]+-[0-9]+-[0-9]+`, try), true
 		}
 	case Timestamp:
 		switch from.Kind {
@@ -275,8 +283,10 @@ func (e *env) castSQL(pos int, v value, t Type, try bool) (string, bool) {
 			w.sql = e.local(pos, v)
 			return e.precision(w, t.Precision), true
 		case Varchar:
-			v.sql = "trim(" + v.sql + ")"
-			w := value{sql: e.fromText(v, t, `[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}( [0-9]{1,2}:[0-9]{1,2}(:[0-9]{1,2}(\.[0-9]{1,6})?)?)?`, try), typ: TimestampOf(6)}
+			w := value{sql: e.fromText(v, t, timestampForm, `-?[0-9]+-[0-9]+-[0-9]+( [0-9]+:[0-9:]+(\.[0-9]{1,6})?)?`, try), typ: TimestampOf(6)}
+			if t.Precision == 6 {
+				return e.template("($1 + CASE WHEN regexp_matches($2, '\\.[0-9]{6}[5-9]') THEN INTERVAL 1 MICROSECOND ELSE INTERVAL 0 MICROSECOND END)", w, v), true
+			}
 			return e.precision(w, t.Precision), true
 		}
 	case TimestampZoned:
@@ -293,7 +303,7 @@ func (e *env) castSQL(pos int, v value, t Type, try bool) (string, bool) {
 		return e.castNested(pos, v, t, try)
 	case UUID:
 		if from.Kind == Varchar {
-			return e.fromText(v, t, `[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}`, try), true
+			return e.fromText(v, t, `[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}`, "", try), true
 		}
 	case Varbinary:
 		if from.Kind == Varchar {
@@ -303,12 +313,24 @@ func (e *env) castSQL(pos int, v value, t Type, try bool) (string, bool) {
 	return "", false
 }
 
-// fromText casts a string that has the form which Trino takes; DuckDB takes many more.
-func (e *env) fromText(v value, t Type, form string, try bool) string {
-	if try {
-		return e.template("TRY_CAST(CASE WHEN regexp_full_match($1, "+quote(form)+") THEN $1 END AS "+duckType(t)+")", v)
+// blanks are what Java's String.trim takes off.
+const blanks = `[\x01-\x20]*`
+
+// timestampForm is the text of a timestamp as Trino reads it ("DateTimes.DATETIME_PATTERN" in its source). A zone at the end is read and has no
+// meaning; of zones with names only those of UTC are known here.
+const timestampForm = blanks + `[+-]?[0-9]{4,}-[0-9]{1,2}-[0-9]{1,2}( (([01]?[0-9]|2[0-3]):[0-5]?[0-9](:[0-5]?[0-9](\.[0-9]+)?)?)?\s*` +
+	`(Z|UTC|UT|GMT|[+-](0[0-9]|1[0-7])(:?[0-5][0-9])?)?)?` + blanks
+
+// fromText casts a string that has the form which Trino takes; DuckDB takes many more. part is what of it DuckDB reads, "" for all.
+func (e *env) fromText(v value, t Type, form, part string, try bool) string {
+	text := "$1"
+	if part != "" {
+		text = "regexp_extract($1, " + quote(part) + ")"
 	}
-	return e.template("CAST(CASE WHEN $1 IS NULL OR regexp_full_match($1, "+quote(form)+") THEN $1 ELSE "+
+	if try {
+		return e.template("TRY_CAST(CASE WHEN regexp_full_match($1, "+quote(form)+") THEN "+text+" END AS "+duckType(t)+")", v)
+	}
+	return e.template("CAST(CASE WHEN $1 IS NULL OR regexp_full_match($1, "+quote(form)+") THEN "+text+" ELSE "+
 		raiseText("'Cannot cast ''' || $1 || ''' to "+strings.ToUpper(t.String())+"'", TypeVarchar)+" END AS "+duckType(t)+")", v)
 }
 
@@ -333,7 +355,7 @@ func (e *env) castToText(pos int, v value, try bool) (string, bool) {
 		return e.template("regexp_replace(CAST($1 AS VARCHAR), '^(-?)\\.', '\\10.')", v), true
 	case Boolean, Tinyint, Smallint, Integer, Bigint, UUID, Date:
 		return "CAST(" + v.sql + " AS VARCHAR)", true
-	case Real, Double:
+	case Double:
 		return e.doubleText(v), true
 	case Timestamp:
 		return timestampTextSQL(v.sql, t.Precision), true

@@ -60,7 +60,7 @@ func init() {
 	})
 	defineBy("from_iso8601_timestamp(varchar) zoned", fromISO)
 	defineBy("from_iso8601_date(varchar) date", func(v *invocation) value {
-		return value{sql: v.fromText(v.args[0], TypeDate, `[0-9]{4}-[0-9]{2}-[0-9]{2}`, false), typ: v.typ}
+		return value{sql: v.fromText(v.args[0], TypeDate, `[0-9]{4}-[0-9]{2}-[0-9]{2}`, "", false), typ: v.typ}
 	})
 	defineBy("at_timezone(zoned, varchar) zoned", func(v *invocation) value {
 		return v.inZone(v.call.pos, v.args[0], v.zoneName(v.at(1), v.literal(1)))
@@ -189,6 +189,11 @@ func dateDiff(v *invocation) value {
 
 func toISO(v *invocation) value {
 	t := v.args[0].typ
+	n := map[Kind]int{Date: 16, Timestamp: 22, TimestampZoned: 28}[t.Kind]
+	if t.Precision > 0 {
+		n += 1 + t.Precision
+	}
+	v.typ = VarcharOf(n)
 	if t.Kind == Date {
 		return v.out("CAST($1 AS VARCHAR)")
 	}
