@@ -90,7 +90,7 @@ func (p *Progress) run() {
 func (p *Progress) show(s State) {
 	if p.bars == nil {
 		p.bars = mpb.New(mpb.WithOutput(p.out), mpb.WithWidth(40))
-		p.bar = p.bars.AddBar(0, mpb.PrependDecorators(decor.Name(p.label+" ")),
+		p.bar = p.bars.AddBar(0, mpb.PrependDecorators(decor.Name(p.label)),
 			mpb.AppendDecorators(decor.Any(func(decor.Statistics) string {
 				p.mu.Lock()
 				defer p.mu.Unlock()
@@ -128,6 +128,14 @@ func Count(n int64) string {
 		s = s[:i] + "," + s[i:]
 	}
 	return s
+}
+
+// Counted writes how many of a thing there are: "1 file", "2,000 files".
+func Counted(n int64, thing string) string {
+	if n != 1 {
+		thing += "s"
+	}
+	return Count(n) + " " + thing
 }
 
 // Bytes writes a size in units of 1,000.

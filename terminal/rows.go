@@ -30,7 +30,7 @@ type Rows interface {
 const Formats = "table,csv,json,jsonl"
 
 // NewRows writes rows with those columns to w as table, csv, json (one array of objects) or jsonl (an object a line). Names that stand twice get "_2" and so on in the
-// JSON formats, for an object has one member of a name.
+// JSON formats, for an object has one member of a name. Without columns (an answer without rows may not name them) there is no header.
 func NewRows(w io.Writer, format string, columns []string) (Rows, error) {
 	bw := bufio.NewWriter(w)
 	switch format {
@@ -38,6 +38,9 @@ func NewRows(w io.Writer, format string, columns []string) (Rows, error) {
 		return &table{w: bw, columns: columns}, nil
 	case "csv":
 		c := csv.NewWriter(bw)
+		if len(columns) == 0 {
+			return &csvRows{c: c, w: bw}, nil
+		}
 		return &csvRows{c: c, w: bw}, c.Write(columns)
 	case "json", "jsonl":
 		return newJSON(bw, columns, format == "json")
@@ -89,6 +92,9 @@ func (t *table) begin() error {
 	}
 	rows := append([][]Cell{head, rule}, t.first...)
 	t.first = nil
+	if len(t.columns) == 0 {
+		rows = nil
+	}
 	for _, r := range rows {
 		if err := t.line(r); err != nil {
 			return err
@@ -119,11 +125,7 @@ func (t *table) Close() error {
 			return err
 		}
 	}
-	noun := "rows"
-	if t.count == 1 {
-		noun = "row"
-	}
-	fmt.Fprintf(t.w, "(%d %s)\n", t.count, noun)
+	fmt.Fprintf(t.w, "(%s)\n", Counted(int64(t.count), "row"))
 	return t.w.Flush()
 }
 

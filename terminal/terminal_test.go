@@ -37,6 +37,11 @@ func TestTable(t *testing.T) {
 	if got := write(t, "table", []string{"a"}); got != "a\n─\n(0 rows)\n" {
 		t.Errorf("empty: %q", got)
 	}
+	for format, want := range map[string]string{"table": "(0 rows)\n", "csv": "", "json": "[\n]\n", "jsonl": ""} {
+		if got := write(t, format, nil); got != want {
+			t.Errorf("%s of nothing: %q", format, got)
+		}
+	}
 	wide := write(t, "table", []string{"a"}, []Cell{{Text: strings.Repeat("x", 300)}})
 	if !strings.Contains(wide, strings.Repeat("x", widest-1)+"…\n") {
 		t.Errorf("a wide text is not cut: %s", wide)
