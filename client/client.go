@@ -14,6 +14,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"syscall"
 	"time"
@@ -21,6 +22,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/smithy-go/logging"
 )
 
 // Options say which server to call, and as whom.
@@ -50,7 +52,7 @@ func (e *Error) Error() string { return e.Code + ": " + e.Message }
 
 // New makes a client with the credentials of the usual AWS environment, profile and files.
 func New(ctx context.Context, o Options) (*Client, error) {
-	var opts []func(*config.LoadOptions) error
+	opts := []func(*config.LoadOptions) error{config.WithLogger(logging.Nop{})}
 	if o.Profile != "" {
 		opts = append(opts, config.WithSharedConfigProfile(o.Profile))
 	}
@@ -59,6 +61,13 @@ func New(ctx context.Context, o Options) (*Client, error) {
 		return nil, err
 	}
 	if _, err := cfg.Credentials.Retrieve(ctx); err != nil {
+		if file := os.Getenv("AWS_SHARED_CREDENTIALS_FILE"); file != "" {
+			f, ferr := os.Open(file)
+			if ferr != nil {
+				return nil, fmt.Errorf("no AWS credentials to sign with: AWS_SHARED_CREDENTIALS_FILE: %w", ferr)
+			}
+			f.Close()
+		}
 		return nil, fmt.Errorf("no AWS credentials to sign with: set AWS_SHARED_CREDENTIALS_FILE to the file `credentials` in the server's data folder, or name a profile (%w)", err)
 	}
 	return WithCredentials(o.Endpoint, cmp.Or(o.Region, cfg.Region, "us-east-1"), cfg.Credentials)
@@ -153,10 +162,7 @@ func (c *Client) once(ctx context.Context, req *http.Request, service string, bo
 	}
 	resp, err := c.HTTP.Do(req)
 	if err != nil {
-		if errors.Is(err, syscall.ECONNREFUSED) {
-			return fmt.Errorf("no server answers at %s: start one with `loch serve`, or name it with --endpoint", c.Endpoint)
-		}
-		return err
+		return Unreachable(c.Endpoint, err)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode >= 300 {
@@ -166,6 +172,14 @@ func (c *Client) once(ctx context.Context, req *http.Request, service string, bo
 		return fmt.Errorf("the answer of %s is not what was expected: %w", c.Endpoint, err)
 	}
 	return nil
+}
+
+// Unreachable says in plain words where err is that nobody listens at the endpoint; any other error it gives back.
+func Unreachable(endpoint string, err error) error {
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		return fmt.Errorf("no server answers at %s: start one with `loch serve`, or name it with --endpoint", endpoint)
+	}
+	return err
 }
 
 func readError(resp *http.Response) error {
