@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -18,7 +19,7 @@ import (
 
 type demoCmd struct {
 	Data   string `help:"Fresh folder for the demonstration. Default: a temporary one." placeholder:"DIR" type:"path"`
-	Listen string `help:"Address to listen on; port 0 picks a free one." default:"127.0.0.1:4510" placeholder:"ADDR"`
+	Listen string `help:"Address to listen on; port 0 picks a free one. Default: ${default}." default:"127.0.0.1:4510" placeholder:"ADDR"`
 	Events int    `help:"How many CloudTrail events." default:"60000"`
 	Seed   uint64 `help:"The same seed tells the same story." default:"1"`
 	Once   bool   `help:"End after the queries instead of serving on."`
@@ -27,16 +28,25 @@ type demoCmd struct {
 // demoDays is how much time the demonstration's events span, up to today.
 const demoDays = 30
 
-func (d *demoCmd) Run(ctx context.Context) error {
+// Validate refuses what no story can be told with.
+func (d *demoCmd) Validate() error {
+	if d.Events < 1 {
+		return errors.New("--events must be at least 1")
+	}
+	return nil
+}
+
+func (d *demoCmd) Run(ctx context.Context) (err error) {
 	dir := d.Data
 	if dir == "" {
-		var err error
 		if dir, err = os.MkdirTemp("", "loch-demo-"); err != nil {
 			return err
 		}
-		if d.Once {
-			defer os.RemoveAll(dir)
-		}
+		defer func() {
+			if d.Once || err != nil {
+				err = errors.Join(err, os.RemoveAll(dir))
+			}
+		}()
 	} else if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 {
 		return fmt.Errorf("%s is not empty: the demonstration wants a fresh folder", dir)
 	}
@@ -46,6 +56,9 @@ func (d *demoCmd) Run(ctx context.Context) error {
 		return err
 	}
 	err = d.show(ctx, srv, logs)
+	if err == nil && d.Once {
+		fmt.Println("\nThe server ends now; without --once it stays, and these lines work.")
+	}
 	if err == nil && !d.Once {
 		fmt.Printf("\nServing on until Ctrl-C. Everything is in %s; `rm -r` it when done.\n", dir)
 		select {
@@ -101,7 +114,7 @@ func (d *demoCmd) show(ctx context.Context, srv *server.Server, logs string) err
 		}
 		fmt.Printf("%s events scanned (%s) in %d ms\n", terminal.Count(state.Scanned), terminal.Bytes(state.Bytes), state.Millis)
 	}
-	fmt.Printf(goOn, srv.CredentialsFile(), srv.URL(), idOf(org), idOf(org), self(), srv.URL(), srv.URL())
+	fmt.Printf(goOn, srv.CredentialsFile(), srv.URL(), srv.URL(), idOf(org), idOf(org), self(), srv.URL(), srv.URL())
 	return nil
 }
 
@@ -115,11 +128,11 @@ func self() string {
 
 func idOf(arn string) string { return arn[strings.LastIndexByte(arn, '/')+1:] }
 
-// goOn says how to go on. Every line works when pasted.
+// goOn says how to go on. Every line works when pasted, all at once too: no pager waits for a key.
 const goOn = `
 ── How to go on
-export AWS_SHARED_CREDENTIALS_FILE=%s AWS_DEFAULT_REGION=us-east-1
-export AWS_ENDPOINT_URL_CLOUDTRAIL=%s
+export AWS_SHARED_CREDENTIALS_FILE=%s AWS_DEFAULT_REGION=us-east-1 AWS_PAGER=
+export AWS_ENDPOINT_URL_CLOUDTRAIL=%s AWS_ENDPOINT_URL_CLOUDTRAIL_DATA=%s
 
 aws cloudtrail list-event-data-stores
 aws cloudtrail lookup-events --lookup-attributes AttributeKey=EventName,AttributeValue=ConsoleLogin --max-items 3
@@ -134,7 +147,7 @@ print(ct.get_query_results(QueryId=q)["QueryResultRows"])
 PY
 
 %s query --endpoint %s "SELECT eventTime, eventName FROM wiz LIMIT 3"
-curl -s %s/metrics | grep ^loch_
+curl -s %s/metrics | grep '^loch_.*_total'
 `
 
 func selectors(name string, fieldsAndValues ...string) model.AdvancedEventSelector {
@@ -160,7 +173,7 @@ func createStore(ctx context.Context, c *client.Client, name string, sel []model
 	if err != nil {
 		return "", err
 	}
-	fmt.Printf("CreateEventDataStore: %s, kept %d days\n", *out.EventDataStoreArn, *out.RetentionPeriod)
+	fmt.Printf("CreateEventDataStore %s: %s, kept %d days\n", name, *out.EventDataStoreArn, *out.RetentionPeriod)
 	return *out.EventDataStoreArn, nil
 }
 
