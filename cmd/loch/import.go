@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/lochlake/loch/client"
+	"github.com/lochlake/loch/imports/protocol"
 	"github.com/lochlake/loch/imports/streamer"
 	"github.com/lochlake/loch/terminal"
 )
@@ -25,14 +26,26 @@ type importCmd struct {
 	remote
 }
 
-func (i *importCmd) Run(ctx context.Context) error {
-	from, err := parseTime(i.From, false)
-	if err != nil {
-		return fmt.Errorf("--from: %w", err)
+// Validate refuses times that cannot be read.
+func (i *importCmd) Validate() error {
+	_, _, err := i.span()
+	return err
+}
+
+func (i *importCmd) span() (from, to time.Time, err error) {
+	if from, err = parseTime(i.From, false); err != nil {
+		return from, to, fmt.Errorf("--from: %w", err)
 	}
-	to, err := parseTime(i.To, true)
+	if to, err = parseTime(i.To, true); err != nil {
+		return from, to, fmt.Errorf("--to: %w", err)
+	}
+	return from, to, nil
+}
+
+func (i *importCmd) Run(ctx context.Context) error {
+	from, to, err := i.span()
 	if err != nil {
-		return fmt.Errorf("--to: %w", err)
+		return err
 	}
 	c, err := i.client(ctx)
 	if err != nil {
@@ -40,10 +53,10 @@ func (i *importCmd) Run(ctx context.Context) error {
 	}
 	sum, err := importSources(ctx, c, streamer.Options{Store: i.Store, Sources: i.Sources, S3Region: i.BucketRegion, From: from, To: to})
 	if err != nil && !errors.Is(err, streamer.ErrStopped) {
-		return err
+		return client.Unreachable(c.Endpoint, err)
 	}
 	if i.JSON {
-		if werr := writeJSON(os.Stdout, sum); werr != nil {
+		if werr := writeJSON(os.Stdout, jsonSummary{Session: sum.Session, Failures: append([]protocol.Failure{}, sum.Failures...), TookMillis: sum.Took.Milliseconds()}); werr != nil {
 			return werr
 		}
 	} else {
@@ -57,6 +70,13 @@ func (i *importCmd) Run(ctx context.Context) error {
 		return errPartly
 	}
 	return nil
+}
+
+// jsonSummary is what --json prints.
+type jsonSummary struct {
+	protocol.Session
+	Failures   []protocol.Failure
+	TookMillis int64
 }
 
 // importSources imports what lies here and what lies in S3, each by its way, with one progress bar.
@@ -109,30 +129,33 @@ func importSources(ctx context.Context, c *client.Client, opt streamer.Options) 
 
 // printSummary tells what became of everything that was read. The counts add up.
 func printSummary(w io.Writer, s streamer.Summary) {
-	n := terminal.Count
+	n, of := terminal.Count, terminal.Counted
 	c := s.Counts
 	took := ""
 	if s.Took > 0 {
-		took = fmt.Sprintf(" in %s, %s events/s", s.Took.Round(time.Millisecond), n(int64(float64(c.Read)/s.Took.Seconds())))
+		took = " in " + s.Took.Round(time.Millisecond).String()
 	}
-	fmt.Fprintf(w, "%s: %s files (%s)%s\n", strings.ToLower(s.Status), n(s.Files), terminal.Bytes(s.Bytes), took)
+	if s.Took > 0 && c.Read > 0 {
+		took += fmt.Sprintf(", %s events/s", n(int64(float64(c.Read)/s.Took.Seconds())))
+	}
+	fmt.Fprintf(w, "%s: %s (%s)%s\n", strings.ToLower(s.Status), of(s.Files, "file"), terminal.Bytes(s.Bytes), took)
 	if s.FilesKnown > 0 {
-		fmt.Fprintf(w, "%s files were imported before and were skipped\n", n(s.FilesKnown))
+		fmt.Fprintf(w, "%s imported before and skipped\n", of(s.FilesKnown, "file"))
 	}
-	fmt.Fprintf(w, "%s events read = %s stored + %s known already + %s filtered + %s past retention + %s bad\n", n(c.Read), n(c.Stored), n(c.Known), n(c.Filtered), n(c.Expired), n(c.Bad))
+	fmt.Fprintf(w, "%s read = %s stored + %s known already + %s filtered by selectors + %s past retention + %s bad\n", of(c.Read, "event"), n(c.Stored), n(c.Known), n(c.Filtered), n(c.Expired), n(c.Bad))
 	if c.Read > 0 && c.Stored == 0 || c.Read == 0 && s.FilesKnown > 0 {
 		fmt.Fprintln(w, "nothing new was added")
 	}
 	if c.Foreign > 0 {
-		fmt.Fprintf(w, "%s of them are of another account or region\n", n(c.Foreign))
+		fmt.Fprintf(w, "%s came from another account or region than the store's; they count like any other\n", of(c.Foreign, "event"))
 	}
 	if c.Conflict > 0 {
-		fmt.Fprintf(w, "%s stored events have an identity that was known with another text: look at rows where _conflict is true\n", n(c.Conflict))
+		fmt.Fprintf(w, "%s stored under an identity that was known with another text: look at rows where _conflict is true\n", of(c.Conflict, "event"))
 	}
 	if s.Failed == 0 {
 		return
 	}
-	fmt.Fprintf(w, "%s failures:\n", n(s.Failed))
+	fmt.Fprintf(w, "%s:\n", of(s.Failed, "failure"))
 	const shown = 20
 	for i, f := range s.Failures {
 		if i == shown {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/lochlake/loch/client"
 	"github.com/lochlake/loch/generate"
 	"github.com/lochlake/loch/imports/streamer"
 	"github.com/lochlake/loch/server"
@@ -38,17 +39,21 @@ func (q *queryCmd) overLogs(ctx context.Context, sql string) (err error) {
 	if err != nil {
 		return err
 	}
+	sum.Counts.Foreign = 0 // the lake's account is nobody's
 	if n := sum.Counts.Bad + sum.Failed + sum.Counts.Filtered + sum.Counts.Conflict; n > 0 || q.Stats {
 		fmt.Fprintf(os.Stderr, "%s: ", q.Logs)
 		printSummary(os.Stderr, sum)
 	}
 	if sum.Counts.Stored == 0 {
-		return fmt.Errorf("%s holds no CloudTrail event (%s records read in %s files)", q.Logs, terminal.Count(sum.Counts.Read), terminal.Count(sum.Files))
+		return fmt.Errorf("%s holds no CloudTrail event (%s read in %s)", q.Logs, terminal.Counted(sum.Counts.Read, "record"), terminal.Counted(sum.Files, "file"))
 	}
 	if err := srv.Flush(ctx); err != nil {
 		return err
 	}
 	state, err := printQuery(ctx, c, sql, q.Format, os.Stdout)
+	if e, ok := errors.AsType[*client.Error](err); ok && e.Code == "EventDataStoreNotFoundException" {
+		return fmt.Errorf("%w (with --logs there is one store: FROM %s)", err, logsStore)
+	}
 	if err == nil && q.Stats {
 		printStats(state)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/alecthomas/kong"
 	"github.com/lochlake/loch/engine"
+	"github.com/lochlake/loch/imports/streamer"
 )
 
 // Exit codes: 0 done, 1 failed, 2 the command line was wrong, 3 done in part (an import with bad records), 130 interrupted.
@@ -43,7 +44,7 @@ func main() {
 
 func run(args []string) int {
 	var c cli
-	parser, err := kong.New(&c, kong.Name("loch"), kong.UsageOnError(), kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}),
+	parser, err := kong.New(&c, kong.Name("loch"), kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}),
 		kong.Description("The audit lake you can lock: AWS CloudTrail Lake's API over open Iceberg tables, in one binary."))
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "loch:", err)
@@ -54,20 +55,28 @@ func run(args []string) int {
 	}
 	kctx, err := parser.Parse(args)
 	if err != nil {
-		parser.FatalIfErrorf(err)
+		command := "loch"
+		if bad, ok := errors.AsType[*kong.ParseError](err); ok && bad.Context.Selected() != nil {
+			command += " " + bad.Context.Selected().Name
+		}
+		fmt.Fprintf(os.Stderr, "loch: %v\nRun \"%s --help\" to see what it takes.\n", err, command)
 		return exitUsage
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the program where it stands
 	kctx.BindTo(ctx, (*context.Context)(nil))
 	switch err := kctx.Run(); {
 	case err == nil:
 		return 0
 	case errors.Is(err, errPartly):
 		return exitPartly
-	case ctx.Err() != nil && errors.Is(err, context.Canceled):
+	case ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, streamer.ErrStopped)):
 		fmt.Fprintln(os.Stderr, "loch: interrupted")
 		return exitInterrupted
+	case errors.Is(err, syscall.EADDRINUSE):
+		fmt.Fprintf(os.Stderr, "loch: %v (another server has it: end that one, or choose an address with --listen; port 0 picks a free one)\n", err)
+		return exitFailed
 	default:
 		fmt.Fprintln(os.Stderr, "loch:", err)
 		return exitFailed

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -13,7 +14,7 @@ import (
 
 type queryCmd struct {
 	SQL    string `arg:"" name:"sql" help:"A SELECT; - reads it from standard input. FROM names an event data store by id, ARN or name."`
-	Logs   string `help:"Load this folder of logs into a lake that goes when the command ends, and ask that: FROM logs. Needs no server." placeholder:"DIR" type:"existingdir"`
+	Logs   string `help:"Load this folder of logs, or one file, into a lake that goes when the command ends, and ask that: FROM logs. Needs no server." placeholder:"DIR" type:"path"`
 	Format string `help:"table, csv, json or jsonl." enum:"table,csv,json,jsonl" default:"table"`
 	JSON   bool   `help:"The same as --format json."`
 	Stats  bool   `help:"Also print what the query read, on standard error."`
@@ -32,7 +33,9 @@ func (q *queryCmd) Run(ctx context.Context) error {
 	if q.JSON {
 		q.Format = "json"
 	}
-	sql = strings.TrimSpace(sql)
+	if sql = strings.TrimSpace(sql); sql == "" {
+		return errors.New("the statement is empty")
+	}
 	if q.Logs != "" {
 		return q.overLogs(ctx, sql)
 	}

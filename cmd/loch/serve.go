@@ -12,14 +12,14 @@ import (
 
 type serveCmd struct {
 	Data   string `help:"Folder of everything the server keeps; made where it is missing." required:"" placeholder:"DIR" type:"path"`
-	Listen string `help:"Address to listen on; port 0 picks a free one." default:"127.0.0.1:4510" placeholder:"ADDR"`
+	Listen string `help:"Address to listen on; port 0 picks a free one. Default: ${default}." default:"127.0.0.1:4510" placeholder:"ADDR"`
 	KeyDir string `help:"Folder of the secrets (root key, token key). Default: the data folder." placeholder:"DIR" type:"path"`
 	serverFlags
 	LogLevel  string `help:"debug, info, warn or error." enum:"debug,info,warn,error" default:"info"`
 	LogFormat string `help:"text or json, on standard error." enum:"text,json" default:"text"`
 }
 
-// serverFlags are the settings that the demonstration takes as well.
+// serverFlags are the settings of the rooms behind the listener.
 type serverFlags struct {
 	Account string `help:"The 12-digit account of the root key. Default: the existing key's, 111122223333 for a new one." placeholder:"ID"`
 	Region  string `help:"The region that the root key's clients sign for unless told otherwise." default:"us-east-1" placeholder:"NAME"`
