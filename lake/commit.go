@@ -2,7 +2,6 @@ package lake
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -169,8 +168,8 @@ func committed(tbl *table.Table, name string) bool {
 	})
 }
 
-// expire forgets the snapshots that are neither among the newest nor read by a plan, and removes their manifest lists and the manifests that
-// no snapshot names any more. Data files are not touched: commits only add, so the newest snapshot has them all. It is called with
+// expire forgets the snapshots that are neither among the newest nor read by a plan, and removes, after a while, their manifest lists and the
+// manifests that no snapshot names any more. Data files are not touched: commits only add, so the newest snapshot has them all. It is called with
 // t.commit held.
 func (l *Lake) expire(ctx context.Context, t *tableState) error {
 	base, applied := t.now()
@@ -234,9 +233,21 @@ func (l *Lake) expire(ctx context.Context, t *tableState) error {
 	for f := range m.PreviousFiles() {
 		delete(garbage, f.MetadataFile)
 	}
-	var errs []error
+	now := time.Now()
 	for uri := range garbage {
-		errs = append(errs, fsys.Remove(uri))
+		t.garbage = append(t.garbage, leftover{uri, now})
 	}
-	return errors.Join(errs...)
+	for len(t.garbage) > 0 && now.Sub(t.garbage[0].since) >= l.grace {
+		if err := fsys.Remove(t.garbage[0].uri); err != nil {
+			return err
+		}
+		t.garbage = t.garbage[1:]
+	}
+	return nil
+}
+
+// leftover is a metadata file that no snapshot names any more.
+type leftover struct {
+	uri   string
+	since time.Time
 }

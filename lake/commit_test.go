@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/apache/iceberg-go/table"
 
@@ -169,6 +170,28 @@ func TestPinsOutliveExpiry(t *testing.T) {
 	}
 	if _, err := b.Plan(t.Context(), store, nil); err == nil {
 		t.Error("a dropped table can be planned")
+	}
+}
+
+// Other readers have time to finish: what an expired snapshot had goes later.
+func TestExpiredFilesStayAWhile(t *testing.T) {
+	b := openBed(t)
+	b.grace = time.Hour
+	store := b.store(t, event.CloudTrail)
+	commit := func(from, to int) {
+		for n := from; n < to; n++ {
+			b.mustCommit(t, store, []Row{sparseRow(n, day0)}, int64(n+1))
+		}
+	}
+	n := b.keep + 2*b.expireEvery
+	commit(0, n)
+	if lists := metadataFiles(t, b, store, ".avro"); lists < 2*n {
+		t.Errorf("%d manifests and lists of %d commits are left", lists, n)
+	}
+	b.grace = 0
+	commit(n, n+b.expireEvery)
+	if lists := metadataFiles(t, b, store, ".avro"); lists >= 2*n {
+		t.Errorf("%d manifests and lists of %d commits are left", lists, n+b.expireEvery)
 	}
 }
 

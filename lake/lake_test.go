@@ -77,7 +77,7 @@ func (b *bed) reopen(t testing.TB) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l.expireEvery = 8
+	l.expireEvery, l.grace = 8, 0
 	b.Lake = l
 }
 

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/apache/iceberg-go"
 	"github.com/apache/iceberg-go/table"
@@ -32,6 +33,9 @@ type Config struct {
 	Logger     *slog.Logger          // nil: nothing is logged
 	Registerer prometheus.Registerer // nil: metrics are counted and not exposed
 
+	// KeepFiles is how long the manifests and manifest lists of a forgotten snapshot stay, for readers that began with it. 0 means 10 minutes.
+	KeepFiles time.Duration
+
 	// KeepSnapshots is how many of a table's newest snapshots stay readable by others (Trino, PyIceberg) after they were replaced.
 	// 0 means 20. Those that a running query of this server reads stay too.
 	KeepSnapshots int
@@ -45,6 +49,7 @@ type Lake struct {
 	metrics *metrics
 	keep    int
 
+	grace       time.Duration // Config.KeepFiles
 	expireEvery int
 	cache       *lru[[]byte]  // metadata objects, by key
 	footers     *lru[*footer] // of data files, by key
@@ -61,7 +66,8 @@ type tableState struct {
 	layout *layout
 
 	commit      sync.Mutex
-	sinceExpiry int // commits since snapshots were last expired
+	sinceExpiry int        // commits since snapshots were last expired
+	garbage     []leftover // of expired snapshots, the oldest first; what a restart forgets stays behind unread
 
 	mu      sync.Mutex
 	tbl     *table.Table
@@ -90,6 +96,9 @@ func Open(ctx context.Context, cfg Config) (*Lake, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
+	if cfg.KeepFiles <= 0 {
+		cfg.KeepFiles = 10 * time.Minute
+	}
 	if cfg.KeepSnapshots <= 0 {
 		cfg.KeepSnapshots = 20
 	}
@@ -100,6 +109,7 @@ func Open(ctx context.Context, cfg Config) (*Lake, error) {
 		metrics: newMetrics(cfg.Registerer),
 		keep:    cfg.KeepSnapshots,
 
+		grace:       cfg.KeepFiles,
 		expireEvery: expireEvery,
 		cache:       newLRU[[]byte](metadataCacheBytes),
 		footers:     newLRU[*footer](footerCacheBytes),
