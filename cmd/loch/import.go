@@ -159,7 +159,11 @@ func printSummary(w io.Writer, s streamer.Summary) {
 	const shown = 20
 	for i, f := range s.Failures {
 		if i == shown {
-			fmt.Fprintf(w, "  … and %s more: aws cloudtrail list-import-failures --import-id %s\n", n(s.Failed-shown), s.ImportID)
+			ask := "`loch import` into a server keeps them all"
+			if s.ImportID != "" {
+				ask = "aws cloudtrail list-import-failures --import-id " + s.ImportID
+			}
+			fmt.Fprintf(w, "  … and %s more: %s\n", n(s.Failed-shown), ask)
 			break
 		}
 		at := ""

@@ -39,7 +39,7 @@ func (q *queryCmd) overLogs(ctx context.Context, sql string) (err error) {
 	if err != nil {
 		return err
 	}
-	sum.Counts.Foreign = 0 // the lake's account is nobody's
+	sum.Counts.Foreign, sum.ImportID = 0, "" // the lake's account is nobody's, and nobody can ask it when this command has ended
 	if n := sum.Counts.Bad + sum.Failed + sum.Counts.Filtered + sum.Counts.Conflict; n > 0 || q.Stats {
 		fmt.Fprintf(os.Stderr, "%s: ", q.Logs)
 		printSummary(os.Stderr, sum)
