@@ -9,6 +9,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -107,15 +108,16 @@ func (c *Catalog) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 	path, err := split(r.URL)
 	if err == nil && len(path) == 2 && path[0] == "oauth" && path[1] == "tokens" {
-		c.metrics.count("token", c.serveToken(w, r, now))
+		key, status := c.serveToken(w, r, now)
+		c.observe(r, "getToken", status, key, now)
 		return
 	}
 	operation, status := "unknown", 0
 	var answer any
+	var who claims
 	if err == nil {
-		req := &request{Request: r, path: path, query: r.URL.Query()}
-		if req.account, err = c.authenticate(r, now); err == nil {
-			operation, status, answer, err = c.route(req)
+		if who, err = c.authenticate(r, now); err == nil {
+			operation, status, answer, err = c.route(&request{Request: r, account: who.Account, path: path, query: r.URL.Query()})
 		}
 	}
 	if err != nil {
@@ -125,8 +127,16 @@ func (c *Catalog) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("WWW-Authenticate", `Bearer realm="iceberg"`)
 		}
 	}
-	c.metrics.count(operation, status)
 	c.write(w, r, status, answer)
+	c.observe(r, operation, status, who.KeyID, now)
+}
+
+// observe counts an answer and logs who got it; key is "" where nobody proved who they are.
+func (c *Catalog) observe(r *http.Request, operation string, status int, key string, start time.Time) {
+	c.metrics.count(operation, status)
+	source, _, _ := net.SplitHostPort(r.RemoteAddr)
+	c.cfg.Log.InfoContext(r.Context(), "catalog request", "operation", operation, "status", status, "method", r.Method, "path", short(r.URL.Path), "key", key, "source", source,
+		"took", c.cfg.Now().Sub(start))
 }
 
 // split gives the decoded parts of a path after /iceberg/v1. A slash within a part is encoded, which the part "%2F" of a name survives.

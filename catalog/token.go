@@ -70,28 +70,28 @@ func (c *Catalog) unseal(token string) (cl claims, err error) {
 	return cl, nil
 }
 
-// authenticate gives the account whose tables a request may see: that of its bearer token, while the key holds that the token was got with.
-func (c *Catalog) authenticate(r *http.Request, now time.Time) (account string, err error) {
+// authenticate gives what a request's bearer token says, while the key holds that the token was got with: the request may see that account's tables.
+func (c *Catalog) authenticate(r *http.Request, now time.Time) (claims, error) {
 	headers := r.Header.Values("Authorization")
 	if len(headers) != 1 {
-		return "", &fault{http.StatusUnauthorized, "NotAuthorizedException", "A bearer token is needed: get one from " + Root + "/v1/oauth/tokens with an access key's id and secret as client_id and client_secret."}
+		return claims{}, &fault{http.StatusUnauthorized, "NotAuthorizedException", "A bearer token is needed: get one from " + Root + "/v1/oauth/tokens with an access key's id and secret as client_id and client_secret."}
 	}
 	scheme, token, _ := strings.Cut(headers[0], " ")
 	if !strings.EqualFold(scheme, "Bearer") {
-		return "", &fault{http.StatusUnauthorized, "NotAuthorizedException", "Only bearer tokens are taken here."}
+		return claims{}, &fault{http.StatusUnauthorized, "NotAuthorizedException", "Only bearer tokens are taken here."}
 	}
 	cl, err := c.unseal(strings.TrimSpace(token))
 	if err != nil {
-		return "", err
+		return claims{}, err
 	}
 	if now.Unix() >= cl.Expires {
-		return "", errStale
+		return claims{}, errStale
 	}
 	key, err := c.cfg.Keys.Lookup(r.Context(), cl.KeyID)
 	if errors.Is(err, access.ErrNoKey) || err == nil && key.Account != cl.Account {
-		return "", &fault{http.StatusUnauthorized, "NotAuthorizedException", "The access key that the bearer token was got with does not hold any more."}
+		return claims{}, &fault{http.StatusUnauthorized, "NotAuthorizedException", "The access key that the bearer token was got with does not hold any more."}
 	}
-	return cl.Account, err
+	return cl, err
 }
 
 // refusal is an error of the token endpoint (RFC 6749, section 5.2).
@@ -106,18 +106,19 @@ func (r *refusal) Error() string { return r.Code + ": " + r.Description }
 
 // grant is the answer of the token endpoint (RFC 6749, section 5.1; RFC 8693, section 2.2.1).
 type grant struct {
+	key         string // for which it is
 	AccessToken string `json:"access_token"`
 	TokenType   string `json:"token_type"`
 	ExpiresIn   int64  `json:"expires_in"` // seconds
 	IssuedType  string `json:"issued_token_type"`
 }
 
-// serveToken answers the token endpoint and gives the status that it answered with.
-func (c *Catalog) serveToken(w http.ResponseWriter, r *http.Request, now time.Time) int {
+// serveToken answers the token endpoint. It gives the key that got a token ("" for none), and the status of the answer.
+func (c *Catalog) serveToken(w http.ResponseWriter, r *http.Request, now time.Time) (key string, status int) {
 	status, answer := http.StatusOK, any(nil)
 	g, err := c.grant(r, now)
 	if err == nil {
-		answer = g
+		key, answer = g.key, g
 	} else if no, ok := errors.AsType[*refusal](err); ok {
 		status, answer = no.status, no
 	} else {
@@ -129,7 +130,7 @@ func (c *Catalog) serveToken(w http.ResponseWriter, r *http.Request, now time.Ti
 	}
 	w.Header().Set("Cache-Control", "no-store")
 	c.write(w, r, status, answer)
-	return status
+	return key, status
 }
 
 // grant gives a token for an access key's id and secret. A token alone never gives another, so that one that leaked ends: an exchange, which is how
@@ -167,7 +168,7 @@ func (c *Catalog) grant(r *http.Request, now time.Time) (*grant, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &grant{token, "bearer", int64(tokenLife / time.Second), typeAccessToken}, nil
+	return &grant{key.ID, token, "bearer", int64(tokenLife / time.Second), typeAccessToken}, nil
 }
 
 // client finds the access key that a request of the token endpoint proves: in the form, or else by HTTP Basic.
