@@ -51,7 +51,7 @@ func (c *Client) Query(ctx context.Context, sql string, progress func(State), co
 }
 
 func (c *Client) wait(ctx context.Context, id *string, progress func(State)) (State, error) {
-	for pause := 4 * time.Millisecond; ; pause = min(pause*3/2, 500*time.Millisecond) {
+	for start := time.Now(); ; {
 		var d model.DescribeQueryResponse
 		if err := c.Call(ctx, "DescribeQuery", model.DescribeQueryRequest{QueryId: id}, &d); err != nil {
 			return State{}, err
@@ -69,7 +69,7 @@ func (c *Client) wait(ctx context.Context, id *string, progress func(State)) (St
 		select {
 		case <-ctx.Done():
 			return s, ctx.Err()
-		case <-time.After(pause):
+		case <-time.After(min(2*time.Millisecond+time.Since(start)/12, 500*time.Millisecond)): // so that asking adds a twelfth at most
 		}
 	}
 }
