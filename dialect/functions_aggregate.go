@@ -88,6 +88,8 @@ func init() {
 			aggregateBy(trino+"(double) double", duck, "", "")
 		}
 	}
+	aggregateBy("corr(real, real) real", "corr", "CAST($1 AS DOUBLE), CAST($2 AS DOUBLE)", "CAST(% AS FLOAT)")
+	lastForm("corr").single = true
 	for _, f := range []string{"corr", "covar_pop", "covar_samp", "regr_slope", "regr_intercept"} {
 		aggregateBy(f+"(double, double) double", f, "$1, $2", "")
 		lastForm(f).single = true

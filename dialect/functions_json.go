@@ -17,9 +17,10 @@ func init() {
 			// DuckDB writes a number with a fraction anew; the input's own text of it is had by putting all its numbers between quotes.
 			node := v.jsonNode()
 			return value{sql: v.template("CASE json_type($1) WHEN 'VARCHAR' THEN json_extract_string($1, '$') WHEN 'BOOLEAN' THEN CAST($1 AS VARCHAR) "+
-				"WHEN 'BIGINT' THEN CAST($1 AS VARCHAR) WHEN 'UBIGINT' THEN CAST($1 AS VARCHAR) WHEN 'DOUBLE' THEN "+
+				"WHEN 'BIGINT' THEN CASE WHEN CAST($1 AS VARCHAR) = '0' AND contains($2, '-0') THEN "+
+				raise("json_extract_scalar of -0 is not supported yet", TypeVarchar)+" ELSE CAST($1 AS VARCHAR) END WHEN 'UBIGINT' THEN CAST($1 AS VARCHAR) WHEN 'DOUBLE' THEN "+
 				"CASE WHEN TRY_CAST(TRY(json_extract_string("+numbersAsText+", $3)) AS DOUBLE) = CAST($1 AS DOUBLE) THEN json_extract_string("+numbersAsText+", $3) ELSE "+
-				raise("json_extract_scalar cannot tell how the number was written", TypeVarchar)+" END END", node, v.args[0], v.jsonPath(1)), typ: v.typ}
+				raise("json_extract_scalar cannot tell how the number was written", TypeVarchar)+" END END", node, v.args[0], v.jsonPaths(1)[0]), typ: v.typ}
 		})
 		defineBy("json_extract("+t+", varchar) json", func(v *invocation) value {
 			v.typ.parsed = v.args[0].typ.parsed
@@ -54,16 +55,18 @@ func init() {
 	})
 }
 
-// jsonNode is the part of the first argument that the second, a path, leads to; NULL where the text is no JSON.
+// jsonNode is the part of the first argument that the second, a path, leads to; NULL where the text is no JSON. Of a text that begins as JSON and ends
+// as none Trino answers what stands before the fault: there the run fails.
 func (v *invocation) jsonNode() value {
-	path := v.jsonPath(1)
-	extract := func(x value) string { return v.template("TRY(json_extract($1, $2))", x, path) }
-	if !triable(v.call.args[0]) {
-		input := v.args[0]
-		input.easy = false
-		return value{sql: v.env.bind(input, extract), typ: TypeJSON}
+	args := []value{v.args[0]}
+	text := "coalesce("
+	for _, path := range v.jsonPaths(1) {
+		args = append(args, path)
+		text += "TRY(json_extract($1, $" + itoa(len(args)) + ")), "
 	}
-	return value{sql: extract(v.args[0]), typ: TypeJSON}
+	text += "CASE WHEN left(ltrim($1), 1) IN ('{', '[') AND NOT json_valid($1) THEN " +
+		raise("a text that begins as JSON and is none is not supported yet", TypeJSON) + " END)"
+	return value{sql: v.template(text, args...), typ: TypeJSON}
 }
 
 // sortedJSON passes on a JSON text whose members stand in the order that Trino writes them in, sorted and each once; of objects within others, which it
@@ -81,14 +84,26 @@ func sorted(sql string, t Type) string {
 	return sql
 }
 
-// jsonPath is the i-th argument, a path of Trino's ($.a.b[0]["c d"]), as DuckDB writes paths.
-func (v *invocation) jsonPath(i int) value {
+// jsonPaths is the i-th argument, a path of Trino's ($.a.b[0]["c d"]), as DuckDB writes paths: an index may be a member's name as well, so that
+// each doubles the paths to try.
+func (v *invocation) jsonPaths(i int) []value {
 	text := v.literal(i)
 	refuse := func() { v.fail(v.at(i), "Invalid JSON path: '%s'", text) }
 	if !strings.HasPrefix(text, "$") {
 		refuse()
 	}
-	out := "$"
+	out := []string{"$"}
+	grow := func(steps ...string) {
+		var longer []string
+		for _, s := range steps {
+			for _, path := range out {
+				longer = append(longer, path+s)
+			}
+		}
+		if out = longer; len(out) > 8 {
+			v.unsupported(v.at(i), "a JSON path of more than 3 indexes")
+		}
+	}
 	for rest := text[1:]; rest != ""; {
 		switch {
 		case rest[0] == '.' && len(rest) > 1 && (wordByte(rest[1]) || rest[1] == '$' || rest[1] == ':' || rest[1] >= 0x80):
@@ -96,14 +111,14 @@ func (v *invocation) jsonPath(i int) value {
 			for n < len(rest) && (wordByte(rest[n]) || rest[n] == ':' || rest[n] == '$' || rest[n] >= 0x80) {
 				n++
 			}
-			out += `."` + rest[1:n] + `"`
+			grow(`."` + rest[1:n] + `"`)
 			rest = rest[n:]
 		case strings.HasPrefix(rest, "[\"") || strings.HasPrefix(rest, "['"):
 			end := strings.Index(rest[2:], rest[1:2]+"]")
 			if end <= 0 || strings.ContainsAny(rest[2:2+end], `"\`) {
 				refuse()
 			}
-			out += `."` + rest[2:2+end] + `"`
+			grow(`."` + rest[2:2+end] + `"`)
 			rest = rest[end+4:]
 		case rest[0] == '[':
 			end := strings.IndexByte(rest, ']')
@@ -114,7 +129,7 @@ func (v *invocation) jsonPath(i int) value {
 			if err != nil || n < 0 || n > 1<<30 {
 				v.unsupported(v.at(i), "JSON path '"+text+"'")
 			}
-			out += "[" + itoa(n) + "]"
+			grow("["+itoa(n)+"]", `."`+itoa(n)+`"`)
 			rest = rest[end+1:]
 		case strings.HasPrefix(rest, ".*"), strings.HasPrefix(rest, ".."):
 			v.unsupported(v.at(i), "JSON path '"+text+"'")
@@ -122,10 +137,14 @@ func (v *invocation) jsonPath(i int) value {
 			refuse()
 		}
 	}
-	if strings.Contains(out, "*") {
+	if strings.Contains(out[0], "*") {
 		v.unsupported(v.at(i), "JSON path '"+text+"'")
 	}
-	return value{sql: quote(out), typ: TypeVarchar, easy: true}
+	paths := make([]value, len(out))
+	for k, path := range out {
+		paths[k] = value{sql: quote(path), typ: TypeVarchar, easy: true}
+	}
+	return paths
 }
 
 // toJSON casts to JSON.
