@@ -11,7 +11,7 @@ while IFS=: read -r file target; do
   fi
   ran=$((ran + 1))
   echo "fuzz $pkg $target ${FUZZTIME:-20000x}"
-  go test "$pkg" -run '^$' -fuzz "^$target\$" -fuzztime "${FUZZTIME:-20000x}"
+  go test "$pkg" -run '^$' -fuzz "^$target\$" -fuzzminimizetime 1x -fuzztime "${FUZZTIME:-20000x}"
 done < <(git ls-files '*_test.go' | xargs grep -oE '^func Fuzz[A-Za-z0-9_]+' | sed 's/:func /:/' | sort)
 if [ "$ran" -eq 0 ]; then
   echo "no fuzz target ran" >&2

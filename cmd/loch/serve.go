@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"runtime/debug"
 	"time"
 
 	"github.com/lochlake/loch/server"
@@ -56,7 +57,13 @@ func (f *serverFlags) config() server.Config {
 		QueryTemp: int64(f.QueryTemp), QueryTime: f.QueryTime, QuerySlots: f.QuerySlots}
 }
 
+// memoryTarget is what the Go runtime aims to stay under, well below what a server may take (768 MB): then the collector runs more often rather than let an import's garbage pile up.
+const memoryTarget = 560 << 20
+
 func (s *serveCmd) Run(ctx context.Context) error {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(memoryTarget)
+	}
 	cfg := s.config()
 	cfg.Dir, cfg.Listen, cfg.KeyDir = s.Data, s.Listen, s.KeyDir
 	cfg.Log = logger(s.LogLevel, s.LogFormat)

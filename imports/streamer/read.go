@@ -45,7 +45,7 @@ func (r *run) read(ctx context.Context, tasks chan<- task) error {
 		batch, held = nil, 0
 		return r.dispatch(ctx, fresh, tasks)
 	}
-	err := walk(ctx, r.opt, func(f file, err error) error {
+	err := byTime(ctx, r.opt, func(f file, err error) error {
 		if err != nil {
 			r.fail(f.name, "FileUnreadable", err)
 			return r.reportFailed(ctx, protocol.PageSize)
