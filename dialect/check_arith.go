@@ -299,9 +299,9 @@ func (e *env) concat(x *arithmeticExpr, left, right value) value {
 		switch {
 		case l.Kind == Array && r.Kind == Array:
 		case l.Kind == Array:
-			b = value{sql: "[" + castNull(right, *l.Elem) + "]", typ: ArrayOf(r)}
+			b = value{sql: e.oneElement(right, *l.Elem), typ: ArrayOf(r)}
 		default:
-			a = value{sql: "[" + castNull(left, *r.Elem) + "]", typ: ArrayOf(l)}
+			a = value{sql: e.oneElement(left, *r.Elem), typ: ArrayOf(l)}
 		}
 		if t, ok := common(a.typ, b.typ); ok {
 			p, q := e.coerce(a, t), e.coerce(b, t)
@@ -311,4 +311,11 @@ func (e *env) concat(x *arithmeticExpr, left, right value) value {
 	}
 	e.fail(x.opPos, "Cannot apply operator: %s || %s", l, r)
 	return value{}
+}
+
+// oneElement is an array of one value that another array is joined with: none where the value is NULL, as Trino's operator is NULL then.
+func (e *env) oneElement(v value, elem Type) string {
+	w := v
+	w.sql = castNull(v, elem)
+	return e.template("CASE WHEN $1 IS NULL THEN NULL ELSE [$1] END", w)
 }

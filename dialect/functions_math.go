@@ -15,9 +15,9 @@ func init() {
 		define("ceil("+t+") =1", "CAST(ceil($1) AS "+d+")")
 		define("ceiling("+t+") =1", "CAST(ceil($1) AS "+d+")")
 		define("floor("+t+") =1", "CAST(floor($1) AS "+d+")")
-		define("round("+t+") =1", "CAST(round($1) AS "+d+")")
+		define("round("+t+") =1", "CASE WHEN $1 = 0 THEN CAST(0 AS "+d+") ELSE CAST(round($1) AS "+d+") END") // without the sign of -0
 		define("truncate("+t+") =1", "CAST(trunc($1) AS "+d+")")
-		define("sign("+t+") =1", "CASE WHEN isnan($1) THEN $1 ELSE CAST(sign($1) AS "+d+") END")
+		define("sign("+t+") =1", "CASE WHEN isnan($1) OR $1 = 0 THEN $1 ELSE CAST(sign($1) AS "+d+") END")
 	}
 	// mod is the operator, with its errors.
 	for i := range scalarFunctions["mod"] {
@@ -51,8 +51,8 @@ func init() {
 		// a HUGEINT, as DuckDB's rounding wraps around at the type's bounds
 		define("round("+t+", integer) =1", "CASE WHEN $2 >= 0 THEN $1 ELSE CAST(round(CAST($1 AS HUGEINT), $2) AS "+d+") END")
 	}
-	define("round(real, integer) =1", "CAST(round(CAST($1 AS DOUBLE), $2) AS FLOAT)")
-	define("round(double, integer) =1", "round($1, $2)")
+	define("round(real, integer) =1", "CASE WHEN $1 = 0 AND $2 IS NOT NULL THEN CAST(0 AS FLOAT) ELSE CAST(round(CAST($1 AS DOUBLE), $2) AS FLOAT) END")
+	define("round(double, integer) =1", "CASE WHEN $1 = 0 AND $2 IS NOT NULL THEN CAST(0 AS DOUBLE) ELSE round($1, $2) END")
 	for _, f := range []string{"round", "truncate"} {
 		defineBy(f+"(decimal, integer) =1", func(v *invocation) value {
 			n, ok := v.args[1].lit.(int64)
