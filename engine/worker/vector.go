@@ -16,6 +16,7 @@ type column struct {
 	trino    *trinoType
 	duck     duckdb.Type
 	physical duckdb.Type // of a decimal or an enum
+	empty    bool        // every value must be NULL
 	scale    int         // of a decimal
 	words    []string    // of an enum
 	parts    []*column   // of a list, a map (key, value) or a struct
@@ -31,6 +32,11 @@ var errTypes = errors.New("the engine's type is another than the statement's")
 func newColumn(t *trinoType, l duckdb.LogicalType) (*column, error) {
 	c := &column{trino: t, duck: duckdb.GetTypeId(l)}
 	mismatch := func() error {
+		if c.duck == duckdb.TypeInteger {
+			// DuckDB gives this type to what it has found to be NULL throughout, whatever it was cast to.
+			c.empty = true
+			return nil
+		}
 		return fmt.Errorf("%w: type %d of DuckDB for %s", errTypes, c.duck, t.name)
 	}
 	if c.duck == duckdb.TypeSQLNull || t.name == "unknown" {
@@ -51,7 +57,7 @@ func newColumn(t *trinoType, l duckdb.LogicalType) (*column, error) {
 				return c, nil
 			}
 		}
-		return nil, mismatch()
+		return c, mismatch()
 	case duckdb.TypeFloat:
 		if t.name == "double" {
 			return c, nil
@@ -70,7 +76,7 @@ func newColumn(t *trinoType, l duckdb.LogicalType) (*column, error) {
 		case "varchar", "char", "json", "ipaddress", "uuid":
 			return c, nil
 		}
-		return nil, mismatch()
+		return c, mismatch()
 	case duckdb.TypeEnum:
 		c.physical = duckdb.EnumInternalType(l)
 		for i := range duckdb.EnumDictionarySize(l) {
@@ -99,12 +105,12 @@ func newColumn(t *trinoType, l duckdb.LogicalType) (*column, error) {
 		want = "interval day to second"
 	case duckdb.TypeList:
 		if t.name != "array" {
-			return nil, mismatch()
+			return c, mismatch()
 		}
 		return c, c.nest(t.elems[0], duckdb.ListTypeChildType(l))
 	case duckdb.TypeMap:
 		if t.name != "map" {
-			return nil, mismatch()
+			return c, mismatch()
 		}
 		if err := c.nest(t.elems[0], duckdb.MapTypeKeyType(l)); err != nil {
 			return nil, err
@@ -113,7 +119,7 @@ func newColumn(t *trinoType, l duckdb.LogicalType) (*column, error) {
 	case duckdb.TypeStruct:
 		n := int(duckdb.StructTypeChildCount(l))
 		if t.name != "row" || n != len(t.elems) {
-			return nil, mismatch()
+			return c, mismatch()
 		}
 		for i := range n {
 			if err := c.nest(t.elems[i], duckdb.StructTypeChildType(l, duckdb.IdxT(i))); err != nil {
@@ -123,7 +129,7 @@ func newColumn(t *trinoType, l duckdb.LogicalType) (*column, error) {
 		return c, nil
 	}
 	if want == "" || t.name != want {
-		return nil, mismatch()
+		return c, mismatch()
 	}
 	return c, nil
 }
@@ -190,6 +196,9 @@ func (c *column) bytes(row int) []byte {
 
 // cell appends the row's value as a frame carries it: a uvarint (0: NULL, else length + 1) and its text. scratch is reused.
 func (c *column) cell(dst []byte, row int, scratch *[]byte) ([]byte, error) {
+	if c.empty && !c.null(row) {
+		return dst, fmt.Errorf("%w: a value where only NULL can be", errTypes)
+	}
 	if c.null(row) {
 		if c.duck == duckdb.TypeSQLNull && c.valid != nil && *(*uint64)(unsafe.Add(c.valid, row/64*8))>>(row%64)&1 == 1 {
 			return dst, fmt.Errorf("%w: a value where only NULL can be", errTypes)
@@ -336,6 +345,9 @@ func (c *column) text(dst []byte, row int) ([]byte, error) {
 
 // part appends a value inside another, where NULL is "null".
 func (c *column) part(dst []byte, row int) ([]byte, error) {
+	if c.empty && !c.null(row) {
+		return dst, fmt.Errorf("%w: a value where only NULL can be", errTypes)
+	}
 	if c.null(row) {
 		return append(dst, "null"...), nil
 	}
