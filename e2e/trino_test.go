@@ -1,9 +1,9 @@
 package e2e
 
 import (
-	"context"
 	"errors"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -13,6 +13,7 @@ import (
 	"github.com/lochlake/loch/api/model"
 	"github.com/lochlake/loch/client"
 	"github.com/lochlake/loch/differential/trinotest"
+	"github.com/lochlake/loch/objstore/s3test"
 )
 
 // lakeStatements are asked of Loch and of Trino alike, TABLE standing for the store's table: types, nesting, hidden columns, and what prunes.
@@ -33,47 +34,82 @@ var lakeStatements = []string{
 	`SELECT date_trunc('day', CAST(eventtime AS timestamp(3))), count(*), sum(length(eventjson)) FROM TABLE GROUP BY 1`,
 }
 
-// TestTrinoCatalog lets real Trino read a store's table through the catalog and holds its answers against Loch's own. It runs where LOCH_TRINO is set, which
-// also allows it to fetch Trino and its Iceberg plug-in (540 MB, once).
+// federatedStore is a store of a running Loch that the catalog shows.
+type federatedStore struct {
+	*running
+	bin      string
+	key      access.Key
+	client   *client.Client
+	name     string
+	arn, id  string
+	catalog  string   // its name in Trino
+	reaching []string // how Trino comes at the files
+}
+
+// federate makes a store in a new server and federates it.
+func federate(t *testing.T, bin, catalog string, reaching, env []string, args ...string) *federatedStore {
+	t.Helper()
+	f := &federatedStore{running: serve(t, bin, t.TempDir(), env, args...), bin: bin, name: "audit_logs", catalog: catalog, reaching: reaching}
+	var err error
+	if f.key, err = access.OpenCredentials(f.dir, "", ""); err != nil {
+		t.Fatal(err)
+	}
+	if f.client, err = client.WithCredentials(f.endpoint, "us-east-1", credentials.NewStaticCredentialsProvider(f.key.ID, f.key.Secret, "")); err != nil {
+		t.Fatal(err)
+	}
+	yes, role := true, "arn:aws:iam::"+account+":role/federation"
+	var made model.CreateEventDataStoreResponse
+	var federated model.EnableFederationResponse
+	if err := f.client.Call(t.Context(), "CreateEventDataStore", model.CreateEventDataStoreRequest{Name: &f.name, OrganizationEnabled: &yes}, &made); err != nil {
+		t.Fatal(err)
+	}
+	f.arn = *made.EventDataStoreArn
+	f.id = f.arn[strings.LastIndex(f.arn, "/")+1:]
+	if err := f.client.Call(t.Context(), "EnableFederation", model.EnableFederationRequest{EventDataStore: &f.arn, FederationRoleArn: &role}, &federated); err != nil {
+		t.Fatal(err)
+	}
+	f.fill(t, "7")
+	return f
+}
+
+// fill imports a generated organisation's six days.
+func (f *federatedStore) fill(t *testing.T, seed string) {
+	t.Helper()
+	logs := t.TempDir()
+	run(t, nil, f.bin, "generate", "--events", "2000", "--seed", seed, "--days", "6", "--start", "2026-03-01", logs)
+	run(t, f.env(), f.bin, "import", "--endpoint", f.endpoint, "--store", f.name, logs)
+}
+
+// properties are the catalog's in Trino, as docs/catalog.md has them.
+func (f *federatedStore) properties() []string {
+	return append([]string{
+		"connector.name=iceberg", "iceberg.catalog.type=rest", "iceberg.rest-catalog.uri=" + f.endpoint + "/iceberg", "iceberg.rest-catalog.warehouse=" + account,
+		"iceberg.rest-catalog.security=OAUTH2", "iceberg.rest-catalog.oauth2.credential=" + f.key.ID + ":" + f.key.Secret,
+	}, f.reaching...)
+}
+
+// TestTrinoCatalog lets real Trino read stores' tables through the catalog, in a folder and in S3, and holds its answers against Loch's own. It runs where
+// LOCH_TRINO is set, which also allows it to fetch Trino and its Iceberg plug-in (540 MB, once).
 func TestTrinoCatalog(t *testing.T) {
 	if os.Getenv("LOCH_TRINO") == "" {
 		t.Skip("LOCH_TRINO is not set: it fetches and starts a Trino")
 	}
-	ctx := t.Context()
-	bin := build(t)
-	r := serve(t, bin, t.TempDir(), nil)
-	key, err := access.OpenCredentials(r.dir, "", "")
-	if err != nil {
+	bin, s3 := build(t), s3test.Start(t)
+	if err := os.Mkdir(filepath.Join(s3.Dir, "lake"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	loch, err := client.WithCredentials(r.endpoint, "us-east-1", credentials.NewStaticCredentialsProvider(key.ID, key.Secret, ""))
-	if err != nil {
-		t.Fatal(err)
+	stores := []*federatedStore{
+		federate(t, bin, "folder", []string{"fs.native-local.enabled=true", "local.location=/"}, nil),
+		federate(t, bin, "bucket", []string{"fs.native-s3.enabled=true", "s3.endpoint=" + s3.Endpoint, "s3.region=" + s3.Region, "s3.path-style-access=true",
+			"s3.aws-access-key=" + s3.AccessKey, "s3.aws-secret-key=" + s3.SecretKey},
+			[]string{"LOCH_S3_ENDPOINT=" + s3.Endpoint, "LOCH_S3_PATH_STYLE=true", "LOCH_S3_ACCESS_KEY=" + s3.AccessKey, "LOCH_S3_SECRET_KEY=" + s3.SecretKey, "LOCH_S3_REGION=" + s3.Region},
+			"--store-url", "s3://lake/tables"),
 	}
-	name, yes, role := "audit_logs", true, "arn:aws:iam::"+account+":role/federation"
-	var made model.CreateEventDataStoreResponse
-	var federated model.EnableFederationResponse
-	if err := loch.Call(ctx, "CreateEventDataStore", model.CreateEventDataStoreRequest{Name: &name, OrganizationEnabled: &yes}, &made); err != nil {
-		t.Fatal(err)
+	var catalogs []trinotest.Catalog
+	for _, f := range stores {
+		catalogs = append(catalogs, trinotest.Catalog{Name: f.catalog, Plugin: "iceberg", Properties: f.properties()})
 	}
-	arn := *made.EventDataStoreArn
-	id := arn[strings.LastIndex(arn, "/")+1:]
-	if err := loch.Call(ctx, "EnableFederation", model.EnableFederationRequest{EventDataStore: &arn, FederationRoleArn: &role}, &federated); err != nil {
-		t.Fatal(err)
-	}
-	fill := func(seed string) {
-		t.Helper()
-		logs := t.TempDir()
-		run(t, nil, bin, "generate", "--events", "2000", "--seed", seed, "--days", "6", "--start", "2026-03-01", logs)
-		run(t, r.env(), bin, "import", "--endpoint", r.endpoint, "--store", name, logs)
-	}
-	fill("7")
-
-	trino, err := trinotest.Open(ctx, "../build/trino", true, trinotest.Catalog{Name: "loch", Plugin: "iceberg", Properties: []string{
-		"connector.name=iceberg", "iceberg.catalog.type=rest", "iceberg.rest-catalog.uri=" + r.endpoint + "/iceberg", "iceberg.rest-catalog.warehouse=" + account,
-		"iceberg.rest-catalog.security=OAUTH2", "iceberg.rest-catalog.oauth2.credential=" + key.ID + ":" + key.Secret,
-		"fs.native-local.enabled=true", "local.location=/",
-	}})
+	trino, err := trinotest.Open(t.Context(), "../build/trino", true, catalogs...)
 	if errors.Is(err, trinotest.ErrUnavailable) {
 		t.Skip(err)
 	}
@@ -85,24 +121,36 @@ func TestTrinoCatalog(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	ask := func(sql string) []string {
-		t.Helper()
-		a, err := trino.Query(ctx, sql)
-		if err != nil {
-			t.Fatalf("Trino: %s: %v", sql, err)
-		}
-		return texts(a.Rows)
+	for _, f := range stores {
+		t.Run(f.catalog, func(t *testing.T) {
+			f.reads(t, trino)
+			f.refuses(t, trino)
+			f.follows(t, trino)
+		})
 	}
-	if got := ask(`SHOW SCHEMAS FROM loch`); !slices.Contains(got, "us-east-1") {
+}
+
+func askTrino(t *testing.T, trino *trinotest.Server, sql string) []string {
+	t.Helper()
+	a, err := trino.Query(t.Context(), sql)
+	if err != nil {
+		t.Fatalf("Trino: %s: %v", sql, err)
+	}
+	return texts(a.Rows)
+}
+
+// reads: the table shows, and every statement has the same answer in both engines, by the table's ID and by its name.
+func (f *federatedStore) reads(t *testing.T, trino *trinotest.Server) {
+	if got := askTrino(t, trino, `SHOW SCHEMAS FROM `+f.catalog); !slices.Contains(got, "us-east-1") {
 		t.Errorf("schemas: %q", got)
 	}
-	if got := ask(`SHOW TABLES FROM loch."us-east-1"`); !slices.Equal(got, []string{id}) {
+	if got := askTrino(t, trino, `SHOW TABLES FROM `+f.catalog+`."us-east-1"`); !slices.Equal(got, []string{f.id}) {
 		t.Errorf("tables: %q", got)
 	}
-	for _, table := range []string{`loch."us-east-1"."` + id + `"`, `loch."us-east-1".AUDIT_LOGS`} {
+	for _, table := range []string{f.catalog + `."us-east-1"."` + f.id + `"`, f.catalog + `."us-east-1".AUDIT_LOGS`} {
 		for _, s := range lakeStatements {
-			want := askLoch(ctx, t, loch, strings.ReplaceAll(s, "TABLE", `"`+id+`"`))
-			got := ask(strings.ReplaceAll(s, "TABLE", table))
+			want := askLoch(t, f.client, strings.ReplaceAll(s, "TABLE", `"`+f.id+`"`))
+			got := askTrino(t, trino, strings.ReplaceAll(s, "TABLE", table))
 			slices.Sort(want)
 			slices.Sort(got)
 			if len(want) == 0 || !slices.Equal(got, want) {
@@ -110,27 +158,38 @@ func TestTrinoCatalog(t *testing.T) {
 			}
 		}
 	}
+}
 
-	before := askLoch(ctx, t, loch, `SELECT count(*) FROM "`+id+`"`)[0]
+// refuses: nothing can be written from Trino.
+func (f *federatedStore) refuses(t *testing.T, trino *trinotest.Server) {
+	schema := f.catalog + `."us-east-1"`
 	for _, s := range []string{
-		`DROP TABLE loch."us-east-1".audit_logs`, `CREATE SCHEMA loch.new`, `CREATE TABLE loch."us-east-1".other (a integer)`, `CREATE VIEW loch."us-east-1".v AS SELECT 1 AS one`,
-		`INSERT INTO loch."us-east-1".audit_logs (eventid) VALUES ('forged')`, `DELETE FROM loch."us-east-1".audit_logs WHERE eventtime < TIMESTAMP '2026-03-03 00:00:00'`,
-		`ALTER TABLE loch."us-east-1".audit_logs RENAME TO gone`, `ALTER TABLE loch."us-east-1".audit_logs DROP COLUMN eventjson`,
+		`DROP TABLE ` + schema + `.audit_logs`, `CREATE SCHEMA ` + f.catalog + `.new`, `CREATE TABLE ` + schema + `.other (a integer)`, `CREATE VIEW ` + schema + `.v AS SELECT 1 AS one`,
+		`INSERT INTO ` + schema + `.audit_logs (eventid) VALUES ('forged')`, `DELETE FROM ` + schema + `.audit_logs WHERE eventtime < TIMESTAMP '2026-03-03 00:00:00'`,
+		`ALTER TABLE ` + schema + `.audit_logs RENAME TO gone`, `ALTER TABLE ` + schema + `.audit_logs DROP COLUMN eventjson`,
 	} {
-		if _, err := trino.Query(ctx, s); err == nil {
+		_, err := trino.Query(t.Context(), s)
+		if err == nil {
 			t.Errorf("Trino may write: %s", s)
 		}
+		t.Logf("%s: %v", s, err)
 	}
-	fill("8")
-	after := askLoch(ctx, t, loch, `SELECT count(*) FROM "`+id+`"`)[0]
-	if got := ask(`SELECT count(*) FROM loch."us-east-1".audit_logs`)[0]; got != after || after == before {
+}
+
+// follows: what another import brings shows at once, and nothing once the store is not federated.
+func (f *federatedStore) follows(t *testing.T, trino *trinotest.Server) {
+	count := func() string { return askLoch(t, f.client, `SELECT count(*) FROM "`+f.id+`"`)[0] }
+	before := count()
+	f.fill(t, "8")
+	after := count()
+	if got := askTrino(t, trino, `SELECT count(*) FROM `+f.catalog+`."us-east-1".audit_logs`)[0]; got != after || after == before {
 		t.Errorf("after another import Trino counts %s, Loch %s, before it was %s", got, after, before)
 	}
 	var disabled model.DisableFederationResponse
-	if err := loch.Call(ctx, "DisableFederation", model.DisableFederationRequest{EventDataStore: &arn}, &disabled); err != nil {
+	if err := f.client.Call(t.Context(), "DisableFederation", model.DisableFederationRequest{EventDataStore: &f.arn}, &disabled); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := trino.Query(ctx, `SELECT count(*) FROM loch."us-east-1".audit_logs`); err == nil || !strings.Contains(err.Error(), "does not exist") {
+	if _, err := trino.Query(t.Context(), `SELECT count(*) FROM `+f.catalog+`."us-east-1".audit_logs`); err == nil || !strings.Contains(err.Error(), "does not exist") {
 		t.Errorf("Trino reads a table that is not federated any more: %v", err)
 	}
 }
@@ -150,10 +209,10 @@ func texts(rows [][]*string) []string {
 	return out
 }
 
-func askLoch(ctx context.Context, t *testing.T, c *client.Client, sql string) []string {
+func askLoch(t *testing.T, c *client.Client, sql string) []string {
 	t.Helper()
 	var rows [][]*string
-	_, err := c.Query(ctx, sql, nil, func([]string) error { return nil }, func(cells []client.Cell) error {
+	_, err := c.Query(t.Context(), sql, nil, func([]string) error { return nil }, func(cells []client.Cell) error {
 		row := make([]*string, len(cells))
 		for i := range cells {
 			if !cells[i].Null {
