@@ -368,7 +368,8 @@ func (e *env) castToText(pos int, v value, try bool) (string, bool) {
 			otherwise = "NULL"
 		}
 		return e.template("CASE WHEN $1 IS NULL OR $1 = 'null' THEN NULL WHEN $1[1] IN ('{', '[') THEN "+otherwise+
-			" WHEN $1[1] = '\"' THEN json_extract_string($1, '$') ELSE $1 END", v), true
+			" WHEN $1[1] = '\"' THEN json_extract_string($1, '$') WHEN json_type($1) = 'DOUBLE' THEN "+
+			e.doubleText(value{sql: "CAST($1 AS DOUBLE)", typ: TypeDouble, easy: true})+" ELSE $1 END", v), true
 	case IntervalDaySecond, IntervalYearMonth:
 		return e.intervalText(v), true
 	}
@@ -461,6 +462,9 @@ func (e *env) castNested(pos int, v value, t Type, try bool) (string, bool) {
 		return e.fromJSON(pos, v, t, try)
 	case try:
 		sql, ok := e.castNested(pos, v, t, false)
+		if strings.Contains(sql, notYet) {
+			e.unsupported(pos, "TRY_CAST to "+t.String())
+		}
 		return "TRY(" + sql + ")", ok
 	case from.Kind == Array && t.Kind == Array:
 		e.lambdas++

@@ -88,10 +88,11 @@ func init() {
 			aggregateBy(trino+"(double) double", duck, "", "")
 		}
 	}
-	aggregateBy("corr(real, real) real", "corr", "CAST($1 AS DOUBLE), CAST($2 AS DOUBLE)", "CAST(% AS FLOAT)")
-	lastForm("corr").single = true
 	for _, f := range []string{"corr", "covar_pop", "covar_samp", "regr_slope", "regr_intercept"} {
-		aggregateBy(f+"(double, double) double", f, "$1, $2", "")
+		value := "nullif(%, 'NaN'::DOUBLE)" // NULL where there is nothing to correlate
+		aggregateBy(f+"(real, real) real", f, "CAST($1 AS DOUBLE), CAST($2 AS DOUBLE)", "CAST("+value+" AS FLOAT)")
+		lastForm(f).single = true
+		aggregateBy(f+"(double, double) double", f, "$1, $2", value)
 		lastForm(f).single = true
 	}
 	aggregateBy("geometric_mean(double) double", "geometric_mean", "", "")
