@@ -79,7 +79,12 @@ func (s *serveCmd) Run(ctx context.Context) error {
 	case <-ctx.Done():
 	case <-srv.Failed():
 	}
-	return srv.Close(context.WithoutCancel(ctx))
+	cfg.Log.Info("stopping: calls under way and commits are finished first")
+	if err := srv.Close(context.WithoutCancel(ctx)); err != nil {
+		return err
+	}
+	cfg.Log.Info("stopped")
+	return nil
 }
 
 func logger(level, format string) *slog.Logger {
