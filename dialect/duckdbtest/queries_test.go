@@ -87,7 +87,7 @@ var queries = []answer{
 	{`SELECT eventid FROM trail UNION ALL SELECT eventid FROM activity ORDER BY eventid LIMIT 3`, `e1; e1; e2`},
 	{`SELECT 1 UNION SELECT 1.5 ORDER BY 1`, `1; 1.5`},
 	{`(SELECT 1 x UNION ALL SELECT 2) EXCEPT SELECT 2`, `1`},
-	{`SELECT x FROM (VALUES 1, 1, 2) t(x) EXCEPT ALL SELECT 1`, `1; 2`},
+	{`SELECT x FROM (VALUES 1, 1, 2) t(x) EXCEPT ALL SELECT 1 ORDER BY 1`, `1; 2`},
 	{`SELECT eventid FROM (TABLE trail) ORDER BY 1 LIMIT 1`, `e1`},
 	{`SELECT date_trunc('hour', eventtime) h, count(*) FROM trail GROUP BY date_trunc('hour', eventtime) ORDER BY h`, `2026-11-20 10:00:00.000 | 1; 2026-11-20 11:00:00.000 | 1; 2026-11-21 00:00:00.000 | 1; 2026-11-21 12:00:00.000 | 1; 2026-11-22 23:00:00.000 | 1`},
 	{`SELECT cardinality(filter(resources, r -> r.type = 'AWS::S3::Bucket')) FROM trail ORDER BY eventid`, `1; 0; NULL; 0; NULL`},
