@@ -64,6 +64,9 @@ type closer struct {
 // drainTime bounds how long Close waits for calls in hand.
 const drainTime = 30 * time.Second
 
+// maxConnections bounds the connections that are open at once, those without a key among them: well below the files that a process may open.
+const maxConnections = 2000
+
 // Open starts a server; it answers when Open returns. On an error nothing is left running.
 func Open(ctx context.Context, cfg Config) (*Server, error) {
 	if cfg.Log == nil {
@@ -231,6 +234,7 @@ func (s *Server) serve(run context.Context, tokenKey []byte, eng engine.Engine) 
 	if s.listener, err = net.Listen("tcp", s.cfg.Listen); err != nil {
 		return err
 	}
+	s.listener = api.Bounded(s.listener, maxConnections)
 	s.http = front.HTTP()
 	s.opened("http", func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, drainTime)
