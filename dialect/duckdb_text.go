@@ -114,6 +114,9 @@ func raiseText(sql string, t Type) string {
 // raised marks a message that the written SQL raises itself.
 const raised = "loch: "
 
+// notYet ends the messages of what Loch refuses for some data only. What may raise one must not stand in TRY, which would make NULL of it.
+const notYet = "not supported yet"
+
 // EngineMessage is what a failed run of a written statement is to tell its user: the message of an error that the statement raised itself as
 // Trino words it, or the engine's own, shortened to its first line.
 func EngineMessage(message string) string {
