@@ -17,8 +17,13 @@ import (
 	"github.com/lochlake/loch/access"
 )
 
-// tokenLife is how long a bearer token holds. Clients fetch another before it ends.
-const tokenLife = time.Hour
+const (
+	// tokenLife is how long a bearer token holds. Clients fetch another before it ends.
+	tokenLife = time.Hour
+	// chainLife is how long tokens can be exchanged for others without the key being shown again, so that one that leaked ends: the longest that
+	// AWS lets temporary credentials live (GetSessionToken).
+	chainLife = 36 * time.Hour
+)
 
 // statusExpired is the specification's answer to a token past its time (AuthenticationTimeoutResponse), upon which clients fetch another.
 const statusExpired = 419
@@ -33,12 +38,14 @@ const (
 type claims struct {
 	KeyID   string `json:"key"`
 	Account string `json:"account"`
-	Expires int64  `json:"expires"` // seconds since the Unix epoch
+	Shown   int64  `json:"shown"`   // when the key was shown, seconds since the Unix epoch
+	Expires int64  `json:"expires"` // likewise
 }
 
 var (
-	errForged = &fault{http.StatusUnauthorized, "NotAuthorizedException", "The bearer token is not one of this server's."}
-	errStale  = &fault{statusExpired, "AuthenticationTimeoutException", "The bearer token has expired. Fetch another."}
+	errForged  = &fault{http.StatusUnauthorized, "NotAuthorizedException", "The bearer token is not one of this server's."}
+	errStale   = &fault{statusExpired, "AuthenticationTimeoutException", "The bearer token has expired. Fetch another."}
+	errRevoked = &fault{http.StatusUnauthorized, "NotAuthorizedException", "The access key that the bearer token was got with does not hold any more."}
 )
 
 func (c *Catalog) mac(payload string) []byte {
@@ -84,14 +91,19 @@ func (c *Catalog) authenticate(r *http.Request, now time.Time) (claims, error) {
 	if err != nil {
 		return claims{}, err
 	}
+	return cl, c.holds(r.Context(), cl, now)
+}
+
+// holds tells whether a token that unseal opened is good now: errStale past its time, errRevoked where its key does not hold any more.
+func (c *Catalog) holds(ctx context.Context, cl claims, now time.Time) error {
 	if now.Unix() >= cl.Expires {
-		return claims{}, errStale
+		return errStale
 	}
-	key, err := c.cfg.Keys.Lookup(r.Context(), cl.KeyID)
+	key, err := c.cfg.Keys.Lookup(ctx, cl.KeyID)
 	if errors.Is(err, access.ErrNoKey) || err == nil && key.Account != cl.Account {
-		return claims{}, &fault{http.StatusUnauthorized, "NotAuthorizedException", "The access key that the bearer token was got with does not hold any more."}
+		return errRevoked
 	}
-	return cl, err
+	return err
 }
 
 // refusal is an error of the token endpoint (RFC 6749, section 5.2).
@@ -133,8 +145,8 @@ func (c *Catalog) serveToken(w http.ResponseWriter, r *http.Request, now time.Ti
 	return key, status
 }
 
-// grant gives a token for an access key's id and secret. A token alone never gives another, so that one that leaked ends: an exchange, which is how
-// Iceberg's Java clients renew theirs, is granted with the key only, and they bring it.
+// grant gives a token for an access key's id and secret, or for a token that holds: Iceberg's Java clients renew theirs by exchange, and show the key
+// again only once one has expired.
 func (c *Catalog) grant(r *http.Request, now time.Time) (*grant, error) {
 	if r.Method != http.MethodPost {
 		return nil, &refusal{http.StatusMethodNotAllowed, "invalid_request", "Tokens are asked for with POST."}
@@ -155,23 +167,41 @@ func (c *Catalog) grant(r *http.Request, now time.Time) (*grant, error) {
 	if kind != grantCredentials && kind != grantExchange {
 		return nil, &refusal{http.StatusBadRequest, "unsupported_grant_type", "grant_type must be " + grantCredentials + " or " + grantExchange + "."}
 	}
+	cl := claims{Shown: now.Unix()}
 	key, err := c.client(r.Context(), r, form)
-	if err != nil {
-		return nil, err
-	}
-	if kind == grantExchange {
-		if cl, err := c.unseal(form.Get("subject_token")); err != nil || cl.KeyID != key.ID {
-			return nil, &refusal{http.StatusBadRequest, "invalid_grant", "subject_token is no token of this access key."}
+	switch {
+	case err == nil:
+		cl.KeyID, cl.Account = key.ID, key.Account
+	case kind == grantExchange && errors.Is(err, errNoClient):
+		if cl, err = c.renewed(r.Context(), form.Get("subject_token"), now); err != nil {
+			return nil, err
 		}
+	default:
+		return nil, err
 	}
-	token, err := c.seal(claims{key.ID, key.Account, now.Add(tokenLife).Unix()})
+	cl.Expires = min(now.Add(tokenLife).Unix(), time.Unix(cl.Shown, 0).Add(chainLife).Unix())
+	token, err := c.seal(cl)
 	if err != nil {
 		return nil, err
 	}
-	return &grant{key.ID, token, "bearer", int64(tokenLife / time.Second), typeAccessToken}, nil
+	return &grant{cl.KeyID, token, "bearer", cl.Expires - now.Unix(), typeAccessToken}, nil
 }
 
-// client finds the access key that a request of the token endpoint proves: in the form, or else by HTTP Basic.
+// renewed gives what a token says that is to be exchanged without its key.
+func (c *Catalog) renewed(ctx context.Context, token string, now time.Time) (claims, error) {
+	cl, err := c.unseal(token)
+	if err == nil {
+		err = c.holds(ctx, cl, now)
+	}
+	if f, ok := errors.AsType[*fault](err); ok {
+		return claims{}, &refusal{http.StatusBadRequest, "invalid_grant", f.message}
+	}
+	return cl, err
+}
+
+var errNoClient = &refusal{http.StatusUnauthorized, "invalid_client", "An access key is needed: its id as client_id and its secret as client_secret."}
+
+// client finds the access key that a request of the token endpoint proves: in the form, or else by HTTP Basic. Without either it is errNoClient.
 func (c *Catalog) client(ctx context.Context, r *http.Request, form url.Values) (access.Key, error) {
 	id, secret := form.Get("client_id"), form.Get("client_secret")
 	if user, password, ok := r.BasicAuth(); ok && id == "" && secret == "" {
@@ -183,8 +213,8 @@ func (c *Catalog) client(ctx context.Context, r *http.Request, form url.Values) 
 			return access.Key{}, &refusal{http.StatusBadRequest, "invalid_request", "The Authorization header cannot be read."}
 		}
 	}
-	if id == "" || secret == "" {
-		return access.Key{}, &refusal{http.StatusUnauthorized, "invalid_client", "An access key is needed: its id as client_id and its secret as client_secret."}
+	if id == "" && secret == "" {
+		return access.Key{}, errNoClient
 	}
 	key, err := c.cfg.Keys.Lookup(ctx, id)
 	if err != nil && !errors.Is(err, access.ErrNoKey) {

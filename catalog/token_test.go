@@ -15,7 +15,7 @@ const tokens = "/iceberg/v1/oauth/tokens"
 func TestTokenNeeded(t *testing.T) {
 	g := newRig(t)
 	payload, mac, _ := strings.Cut(g.token, ".")
-	text, err := json.Marshal(claims{theirs.ID, theirs.Account, g.now.Add(time.Hour).Unix()})
+	text, err := json.Marshal(claims{theirs.ID, theirs.Account, g.now.Unix(), g.now.Add(time.Hour).Unix()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +75,7 @@ func TestForeignToken(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if g.token, err = c.seal(claims{mine.ID, mine.Account, g.now.Add(time.Hour).Unix()}); err != nil {
+	if g.token, err = c.seal(claims{mine.ID, mine.Account, g.now.Unix(), g.now.Add(time.Hour).Unix()}); err != nil {
 		t.Fatal(err)
 	}
 	if a := g.get("GET", "/iceberg/v1/config", ""); a.status != 401 {
@@ -115,6 +115,8 @@ func TestGrants(t *testing.T) {
 		"basic, as Iceberg's Java writes": g.form(tokens, bare, basic(mine.ID, mine.Secret)...),
 		"basic, as the RFC says":          g.form(tokens, bare, basic(url.QueryEscape(mine.ID), url.QueryEscape(mine.Secret))...),
 		"renewed with basic":              g.form(tokens, renew(g.token), basic(mine.ID, mine.Secret)...),
+		"renewed with the form":           g.form(tokens, with(renew(g.token), "client_id", mine.ID, "client_secret", mine.Secret)),
+		"renewed with another":            g.form(tokens, renew(g.login(mine)), "Authorization", "Bearer "+g.login(mine)),
 		"charset":                         g.do("POST", tokens, full.Encode(), "Content-Type", "application/x-www-form-urlencoded; charset=utf-8"),
 	} {
 		token := g.granted(a)
@@ -142,9 +144,11 @@ func TestGrants(t *testing.T) {
 		"no form":                   {g.do("POST", tokens, full.Encode(), "Content-Type", "application/json"), 400, "invalid_request"},
 		"form too long":             {g.form(tokens, with(full, "x", strings.Repeat("x", maxBody))), 400, "invalid_request"},
 		"get":                       {g.do("GET", tokens+"?"+full.Encode(), ""), 405, "invalid_request"},
-		"a token for a token":       {g.form(tokens, renew(g.login(mine)), "Authorization", "Bearer "+g.login(mine)), 401, "invalid_client"},
-		"renewed, another's token":  {g.form(tokens, renew(g.login(theirs)), basic(mine.ID, mine.Secret)...), 400, "invalid_grant"},
-		"renewed, no token of ours": {g.form(tokens, renew("x.y"), basic(mine.ID, mine.Secret)...), 400, "invalid_grant"},
+		"renewed, expired":          {g.form(tokens, renew(g.token), "Authorization", "Bearer "+g.token), 400, "invalid_grant"},
+		"renewed, wrong secret":     {g.form(tokens, renew(g.login(mine)), basic(mine.ID, "x")...), 401, "invalid_client"},
+		"renewed, no secret":        {g.form(tokens, with(renew(g.login(mine)), "client_id", mine.ID)), 401, "invalid_client"},
+		"renewed, no token of ours": {g.form(tokens, renew("x.y")), 400, "invalid_grant"},
+		"renewed, no token":         {g.form(tokens, renew("")), 400, "invalid_grant"},
 	} {
 		var e struct {
 			Error       string `json:"error"`
@@ -162,13 +166,50 @@ func TestGrants(t *testing.T) {
 	}
 }
 
+// Exchanges for which the key is not shown again end after 36 hours.
+func TestChainEnds(t *testing.T) {
+	g := newRig(t)
+	renew := func() answer {
+		return g.form(tokens, url.Values{"grant_type": {grantExchange}, "subject_token": {g.token}, "subject_token_type": {typeAccessToken}})
+	}
+	end := g.now.Add(chainLife)
+	for i := range 40 { // each token is exchanged five minutes before its end
+		a := renew()
+		var out grant
+		if err := json.Unmarshal([]byte(a.body), &out); err != nil || a.status != 200 {
+			t.Fatalf("exchange %d: %d %s", i, a.status, a.body)
+		}
+		if left := end.Sub(g.now); out.ExpiresIn != int64(min(tokenLife, left)/time.Second) {
+			t.Fatalf("exchange %d holds for %d s, with %s left", i, out.ExpiresIn, left)
+		}
+		g.token = out.AccessToken
+		g.now = g.now.Add(55 * time.Minute)
+	}
+	g.now = end.Add(-time.Second)
+	if a := g.get("GET", "/iceberg/v1/namespaces", ""); a.status != 200 {
+		t.Errorf("in its last second: %d %s", a.status, a.body)
+	}
+	g.now = end
+	if a := g.get("GET", "/iceberg/v1/namespaces", ""); a.status != statusExpired {
+		t.Errorf("after 36 hours: %d %s", a.status, a.body)
+	}
+	if a := renew(); a.status != 400 || !strings.Contains(a.body, "invalid_grant") {
+		t.Errorf("exchanged after 36 hours: %d %s", a.status, a.body)
+	}
+	g.token = g.login(mine)
+	*g.keys = keys{theirs}
+	if a := renew(); a.status != 400 || !strings.Contains(a.body, "invalid_grant") {
+		t.Errorf("exchanged after its key: %d %s", a.status, a.body)
+	}
+}
+
 // Whatever is sent as a token, only what seal made opens.
 func FuzzUnseal(f *testing.F) {
 	c, err := New(Config{TokenKey: make([]byte, 32)})
 	if err != nil {
 		f.Fatal(err)
 	}
-	good, err := c.seal(claims{"AKIA", "111122223333", 1})
+	good, err := c.seal(claims{"AKIA", "111122223333", 1, 2})
 	if err != nil {
 		f.Fatal(err)
 	}
