@@ -328,7 +328,14 @@ func (e *env) fromText(v value, t Type, form, part string, try bool) string {
 		text = "regexp_extract($1, " + quote(part) + ")"
 	}
 	if try {
-		return e.template("TRY_CAST(CASE WHEN regexp_full_match($1, "+quote(form)+") THEN "+text+" END AS "+duckType(t)+")", v)
+		rest := ""
+		switch {
+		case t.floating():
+			rest = " WHEN regexp_matches($1, '0[xX].*[pP]') THEN " + raise("reading a hexadecimal number is "+notYet, TypeVarchar)
+		case t.integral():
+			rest = " WHEN regexp_full_match($1, " + quote(blanks+`[+-]?\p{Nd}+`+blanks) + ") THEN " + raise("reading a number of other digits than 0 to 9 is "+notYet, TypeVarchar)
+		}
+		return e.template("TRY_CAST(CASE WHEN regexp_full_match($1, "+quote(form)+") THEN "+text+rest+" END AS "+duckType(t)+")", v)
 	}
 	return e.template("CAST(CASE WHEN $1 IS NULL OR regexp_full_match($1, "+quote(form)+") THEN "+text+" ELSE "+
 		raiseText("'Cannot cast ''' || $1 || ''' to "+strings.ToUpper(t.String())+"'", TypeVarchar)+" END AS "+duckType(t)+")", v)
@@ -462,9 +469,6 @@ func (e *env) castNested(pos int, v value, t Type, try bool) (string, bool) {
 		return e.fromJSON(pos, v, t, try)
 	case try:
 		sql, ok := e.castNested(pos, v, t, false)
-		if strings.Contains(sql, notYet) {
-			e.unsupported(pos, "TRY_CAST to "+t.String())
-		}
 		return "TRY(" + sql + ")", ok
 	case from.Kind == Array && t.Kind == Array:
 		e.lambdas++

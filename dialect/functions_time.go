@@ -60,7 +60,8 @@ func init() {
 	})
 	defineBy("from_iso8601_timestamp(varchar) zoned", fromISO)
 	defineBy("from_iso8601_date(varchar) date", func(v *invocation) value {
-		return value{sql: v.fromText(v.args[0], TypeDate, `[0-9]{4}-[0-9]{2}-[0-9]{2}`, "", false), typ: v.typ}
+		return v.out("CASE WHEN regexp_full_match($1, '[0-9]{4}-([0-9]{3}|W[0-9]{2}(-[0-9])?)') THEN " + raise("a date in ISO 8601's rarer forms is "+notYet, TypeDate) +
+			" ELSE " + v.fromText(value{sql: "$1", typ: TypeVarchar, easy: true}, TypeDate, `[0-9]{4}-[0-9]{2}-[0-9]{2}`, "", false) + " END")
 	})
 	defineBy("at_timezone(zoned, varchar) zoned", func(v *invocation) value {
 		return v.inZone(v.call.pos, v.args[0], v.zoneName(v.at(1), v.literal(1)))
@@ -227,8 +228,9 @@ func fromISO(v *invocation) value {
 	}
 	form := `[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2}(:[0-9]{2}([.,][0-9]{1,6})?)?(Z|[+-]00:?00)?)?`
 	sql := v.template("CASE WHEN $1 IS NULL THEN NULL WHEN regexp_full_match($1, "+quote(form)+") THEN "+
-		"CAST(replace(replace(regexp_replace($1, '(Z|[+-]00:?00)$', ''), 'T', ' '), ',', '.') AS TIMESTAMP) ELSE "+
-		raiseText("'from_iso8601_timestamp reads no such text, or none with another offset than UTC yet: ' || $1", TypeTimestamp)+" END", v.args[0])
+		"CAST(replace(replace(regexp_replace($1, '(Z|[+-]00:?00)$', ''), 'T', ' '), ',', '.') AS TIMESTAMP) "+
+		"WHEN regexp_full_match($1, '[0-9W.,:TZ+-]+') THEN "+raise("a time in ISO 8601's rarer forms, or with another offset than UTC, is "+notYet, TypeTimestamp)+
+		" ELSE "+raiseText("'Invalid format: ' || $1", TypeTimestamp)+" END", v.args[0])
 	return value{sql: v.precision(value{sql: sql, typ: TimestampOf(6)}, 3), typ: v.typ}
 }
 

@@ -54,6 +54,9 @@ func explain(text string) *Error {
 			return &Error{Statement, sentence(line), cause}
 		}
 	}
+	if kind == "Not implemented Error" && strings.HasPrefix(line, "Unknown TimeZone ") && !leaks(line) {
+		return &Error{Statement, sentence(line), cause}
+	}
 	if kind == "Conversion Error" {
 		return &Error{Statement, "A value could not be cast to the type that the statement asks for.", cause}
 	}
