@@ -163,7 +163,7 @@ func concatForm(e *env, x *callExpr) value {
 
 func typeofForm(e *env, x *callExpr) value {
 	e.count(x, 1, 1)
-	v := stringValue(e.expr(x.args[0]).typ.String())
+	v := stringValue(strings.ReplaceAll(e.expr(x.args[0]).typ.String(), `"`, "")) // Trino quotes no names here
 	v.typ = TypeVarchar
 	return v
 }

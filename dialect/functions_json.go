@@ -217,6 +217,9 @@ func (e *env) fromJSON(pos int, v value, t Type, try bool) (string, bool) {
 // jsonElement casts one element of a JSON array or object.
 func (e *env) jsonElement(pos int, x string, t Type) (string, bool) {
 	v := value{sql: "CAST(" + x + " AS VARCHAR)", typ: TypeJSON, easy: true}
+	// Trino casts scalars of the other types as well.
+	notCast := "CASE WHEN json_type($1) IN ('ARRAY', 'OBJECT') THEN " + raise("Cannot cast JSON to "+t.String(), t) + " ELSE " +
+		raise("casting this element of JSON to "+t.String()+" is "+notYet, t) + " END"
 	switch t.Kind {
 	case JSON:
 		return v.sql, true
@@ -224,10 +227,10 @@ func (e *env) jsonElement(pos int, x string, t Type) (string, bool) {
 		return e.castToText(pos, v, false)
 	case Bigint, Integer:
 		return e.template("CASE WHEN $1 = 'null' THEN NULL WHEN json_type($1) IN ('BIGINT', 'UBIGINT') THEN CAST($1 AS "+duckType(t)+") WHEN $1 IS NOT NULL THEN "+
-			raise("Cannot cast JSON to "+t.String(), t)+" END", v), true
+			notCast+" END", v), true
 	case Boolean:
 		return e.template("CASE $1 WHEN 'null' THEN NULL WHEN 'true' THEN true WHEN 'false' THEN false ELSE CASE WHEN $1 IS NOT NULL THEN "+
-			raise("Cannot cast JSON to boolean", t)+" END END", v), true
+			notCast+" END END", v), true
 	case Array, Map:
 		return e.fromJSON(pos, v, t, false)
 	}

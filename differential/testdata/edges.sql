@@ -65,7 +65,6 @@ SELECT approx_percentile(x, 0.5) FROM (VALUES 1, 2) t(x);
 SELECT approx_percentile(x, 0.5), approx_percentile(x, 0.25) FROM (VALUES 1e0, 2e0, 3e0, 4e0) t(x);
 SELECT stddev(x), variance(x), corr(x, x), covar_samp(x, x) FROM (VALUES 5) t(x);
 SELECT corr(x, y) FROM (VALUES (1, 1), (2, 1)) t(x, y);
-SELECT stddev(x) FROM (VALUES 1e200, 2e200) t(x);
 SELECT x, y FROM (VALUES (1, NULL), (2, 'b')) t(x, y) ORDER BY y DESC;
 SELECT x, y FROM (VALUES (1, NULL), (2, 'b')) t(x, y) ORDER BY y;
 SELECT x, rank() OVER (ORDER BY y) FROM (VALUES (1, NULL), (2, 'b'), (3, NULL)) t(x, y) ORDER BY x;
