@@ -9,7 +9,8 @@ const (
 )
 
 // ParseTime reads an ISO 8601 time, as CloudTrail writes them (2023-07-10T11:42:36Z) or with a fraction of a second, with an offset (+02:00, +0200,
-// +02), with a space for the T, or without a zone, which then is UTC. It gives microseconds since the Unix epoch; finer digits are cut off.
+// +02), with a space for the T, or without a zone, which then is UTC. It gives microseconds since the Unix epoch, at a resolution of
+// milliseconds: finer digits are cut off, since columns are timestamp(3) to whoever asks, and a value must be what it prints as. The text keeps them.
 func ParseTime(s []byte) (int64, bool) {
 	if len(s) < 19 || s[4] != '-' || s[7] != '-' || (s[10] != 'T' && s[10] != ' ' && s[10] != 't') || s[13] != ':' || s[16] != ':' {
 		return 0, false
@@ -25,7 +26,9 @@ func ParseTime(s []byte) (int64, bool) {
 	if len(rest) > 0 && (rest[0] == '.' || rest[0] == ',') {
 		n, unit := 1, int64(100_000)
 		for ; n < len(rest) && rest[n]-'0' <= 9; n++ {
-			micros += int64(rest[n]-'0') * unit
+			if unit >= 1000 {
+				micros += int64(rest[n]-'0') * unit
+			}
 			unit /= 10
 		}
 		if n == 1 {

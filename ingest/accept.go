@@ -139,7 +139,7 @@ func (in *Ingest) Accept(ctx context.Context, d Delivery) (*Ticket, error) {
 		t.finish()
 		return t, nil
 	}
-	b := &batch{records: d.Records, accepted: now.UnixMicro(), epoch: in.epoch, provenance: d.Provenance, shares: r.shares, ticket: t, in: in}
+	b := &batch{records: d.Records, accepted: now.UnixMilli() * 1000, epoch: in.epoch, provenance: d.Provenance, shares: r.shares, ticket: t, in: in}
 	b.prepare()
 	if err := in.takeRoom(ctx, b, d.NoWait); err != nil {
 		return nil, err
