@@ -1,4 +1,3 @@
-// Package differential holds statements of ours, what real Trino answered to each, and tests that hold Loch's own engine against these answers.
 package differential
 
 import (
