@@ -6,7 +6,7 @@ PYTHON ?= python3
 FUZZTIME ?= 20000x
 EVENTS ?= 200000
 
-.PHONY: build test tools lint unit race clients fuzz fuzz-short bench model clean
+.PHONY: build test tools lint unit race clients fuzz fuzz-short differential bench model clean
 
 build: ## the loch binary
 	go build -trimpath -o $(BUILD)/bin/loch ./cmd/loch
@@ -41,6 +41,10 @@ fuzz-short: ## the fuzz targets of decoders, wire and parser for a short while
 
 fuzz: ## every fuzz target for ten minutes each
 	@FUZZTIME=10m bash e2e/fuzz.sh
+
+differential: ## statements, recorded and generated, on Loch and on a real Trino, which is fetched once (about 540 MB; needs Java 24 or later and Maven)
+	LOCH_TRINO=1 go test ./differential -count=1 -timeout 40m -v
+	LOCH_TRINO=1 go test ./e2e -run TestTrino -count=1 -timeout 40m -v
 
 bench: build ## speed, size and memory against floor and peers; writes the table of docs/benchmarks.md to standard output
 	go run ./bench --events $(EVENTS)

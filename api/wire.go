@@ -167,6 +167,16 @@ func (q *request) fail(err error) {
 	q.w.Write(body) // the client may be gone: nobody is left to tell
 }
 
+// reads tells whether an operation changes nothing.
+func reads(operation string) bool {
+	for _, verb := range []string{"Get", "List", "Describe", "Lookup"} {
+		if strings.HasPrefix(operation, verb) {
+			return true
+		}
+	}
+	return false
+}
+
 // done logs and counts the request.
 func (q *request) done() {
 	took := q.s.now().Sub(q.start)
@@ -175,7 +185,11 @@ func (q *request) done() {
 		code = "OK"
 	}
 	q.s.metrics.observe(q.call.Operation, q.w.status, code, took)
-	q.s.log.LogAttrs(q.r.Context(), slog.LevelInfo, "request", slog.String("request", q.call.RequestID), slog.String("operation", q.call.Operation),
+	level := slog.LevelInfo
+	if q.w.status < 300 && reads(q.call.Operation) {
+		level = slog.LevelDebug // clients poll
+	}
+	q.s.log.LogAttrs(q.r.Context(), level, "request", slog.String("request", q.call.RequestID), slog.String("operation", q.call.Operation),
 		slog.Int("status", q.w.status), slog.String("code", code), slog.String("account", q.call.Caller.Account), slog.String("key", q.call.Caller.AccessKeyID),
 		slog.String("region", q.call.Caller.Region), slog.String("source", q.call.SourceIP), slog.Int64("bytes", q.bytes), slog.Duration("took", took))
 }

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -104,6 +105,19 @@ func plain(c io.Closer) func(context.Context) error {
 // open opens the rooms, each on those before it.
 func (s *Server) open(ctx, run context.Context) error {
 	cfg := s.cfg
+	if cfg.StoreURL != "" && !strings.HasPrefix(cfg.StoreURL, "s3://") {
+		return fmt.Errorf("the store's URL %q is none of the form s3://bucket/prefix", cfg.StoreURL)
+	}
+	var err error
+	if s.listener, err = net.Listen("tcp", cfg.Listen); err != nil { // first, so that a wrong address leaves no folder behind
+		return err
+	}
+	s.opened("listener", func(context.Context) error {
+		if err := s.listener.Close(); !errors.Is(err, net.ErrClosed) { // the end of serving closes it
+			return err
+		}
+		return nil
+	})
 	for _, d := range []string{cfg.Dir, cfg.KeyDir} {
 		if err := os.MkdirAll(d, 0o700); err != nil {
 			return err
@@ -231,9 +245,6 @@ func (s *Server) serve(run context.Context, tokenKey []byte, eng engine.Engine) 
 		return err
 	}
 	front.HandleOpen(catalog.Root+"/", tables)
-	if s.listener, err = net.Listen("tcp", s.cfg.Listen); err != nil {
-		return err
-	}
 	s.listener = api.Bounded(s.listener, maxConnections)
 	s.http = front.HTTP()
 	s.opened("http", func(ctx context.Context) error {

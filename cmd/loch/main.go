@@ -30,6 +30,8 @@ type cli struct {
 	Demo     demoCmd     `cmd:"" help:"See what Loch does: a server, a month of an invented organisation's events, and telling queries."`
 	Generate generateCmd `cmd:"" help:"Write generated log files, laid out as a trail lays them out."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`
+
+	ShowVersion kong.VersionFlag `name:"version" help:"Print the version."`
 }
 
 // errPartly marks an end that is neither success nor failure.
@@ -45,7 +47,7 @@ func main() {
 func run(args []string) int {
 	var c cli
 	parser, err := kong.New(&c, kong.Name("loch"), kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}),
-		kong.Description("The audit lake you can lock: AWS CloudTrail Lake's API over open Iceberg tables, in one binary."))
+		kong.Vars{"version": "loch " + versionText()}, kong.Description("The audit lake you can lock: AWS CloudTrail Lake's API over open Iceberg tables, in one binary."))
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "loch:", err)
 		return exitFailed
@@ -85,10 +87,12 @@ func run(args []string) int {
 
 type versionCmd struct{}
 
-// version is set by release builds; others tell what the module knows.
-var version string
-
 func (versionCmd) Run() error {
+	_, err := fmt.Println("loch", versionText())
+	return err
+}
+
+func versionText() string {
 	v := version
 	if info, ok := debug.ReadBuildInfo(); v == "" && ok {
 		v = info.Main.Version
@@ -96,6 +100,8 @@ func (versionCmd) Run() error {
 	if v == "" {
 		v = "(devel)"
 	}
-	_, err := fmt.Println("loch", v)
-	return err
+	return v
 }
+
+// version is set by release builds; others tell what the module knows.
+var version string
