@@ -1,4 +1,4 @@
-# What each target needs: Go 1.26 or later, a C compiler (DuckDB is linked in by cgo), Python 3.9 or later with venv for the tests.
+# What each target needs: Go 1.26 or later, a C compiler (DuckDB is linked in by cgo), Python 3.10 or later with venv for the tests.
 .DEFAULT_GOAL := build
 SHELL := /bin/bash
 BUILD := $(CURDIR)/build
@@ -15,7 +15,6 @@ test: tools lint unit race fuzz-short ## everything that CI runs
 
 tools: $(BUILD)/venv/.ready $(BUILD)/bin/versitygw ## the clients and the S3 server that tests run against, into build/
 
-# A machine without the venv module (Debian's python3 without python3-venv) gets the packages beside a plain interpreter.
 $(BUILD)/venv/.ready: e2e/clients/requirements.txt
 	rm -rf $(BUILD)/venv
 	$(PYTHON) -m venv $(BUILD)/venv
