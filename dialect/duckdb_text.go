@@ -118,6 +118,12 @@ func raiseText(sql string, t Type) string {
 // raised marks a message that the written SQL raises itself.
 const raised = "loch: "
 
+// fallible writes the call of one of the worker's functions that may fail. Its result in DuckDB is a struct of the value, v, and of an error's text, e;
+// the cast of that text fails as a raise does, in the rows whose value is asked for and in no other.
+func fallible(call string, t Type) string {
+	return "struct_extract(CAST(" + call + " AS STRUCT(v " + duckType(t) + ", e INTEGER)), 'v')"
+}
+
 // notYet ends the messages of what Loch refuses for some data only. They are raised by an error that DuckDB's TRY does not catch (an unknown time
 // zone), as TRY would make a wrong NULL of a refusal.
 const notYet = "not supported yet"

@@ -55,11 +55,9 @@ func init() {
 		return v.out("chr(CAST($1 AS INTEGER))")
 	})
 	define("translate(varchar, varchar, varchar) varchar", "translate($1, $2, $3)")
-	define("levenshtein_distance(varchar, varchar) bigint", "CASE WHEN strlen($1) > length($1) OR strlen($2) > length($2) THEN "+
-		raise("levenshtein_distance of text beyond ASCII is not supported yet", TypeBigint)+" ELSE CAST(levenshtein($1, $2) AS BIGINT) END")
-	define("hamming_distance(varchar, varchar) bigint", "CASE WHEN strlen($1) > length($1) OR strlen($2) > length($2) THEN "+
-		raise("hamming_distance of text beyond ASCII is not supported yet", TypeBigint)+" WHEN length($1) <> length($2) THEN "+
-		raise("The input strings to hamming_distance function must have the same length", TypeBigint)+" WHEN $1 = '' THEN CAST(0 AS BIGINT) ELSE CAST(hamming($1, $2) AS BIGINT) END")
+	for _, name := range []string{"levenshtein_distance", "hamming_distance"} {
+		define(name+"(varchar, varchar) bigint", fallible("loch_"+name+"($1, $2)", TypeBigint))
+	}
 	define("to_utf8(varchar) varbinary", "encode($1)")
 	define("from_utf8(varbinary) varchar", "decode($1)")
 	defineBy("normalize(varchar, varchar) varchar", func(v *invocation) value {
@@ -90,6 +88,8 @@ func init() {
 	define("md5(varbinary) varbinary", "unhex(md5($1))")
 	define("sha1(varbinary) varbinary", "unhex(sha1($1))")
 	define("sha256(varbinary) varbinary", "unhex(sha256($1))")
+	define("sha512(varbinary) varbinary", "loch_sha512($1)")
+	define("crc32(varbinary) bigint", "loch_crc32($1)")
 	define("to_hex(varbinary) varchar", "hex($1)")
 	define("from_hex(varchar) varbinary", "CASE WHEN length($1) % 2 = 1 OR NOT regexp_full_match($1, '[0-9a-fA-F]*') THEN "+
 		raise("Hex input is not valid", TypeVarbinary)+" ELSE unhex($1) END")

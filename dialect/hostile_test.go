@@ -33,6 +33,8 @@ var hostile = []string{
 	"SELECT date_trunc('day''', now())", "SELECT date_format(now(), '%')", "SELECT json_extract(eventjson, '$.a''') FROM trail", "SELECT json_extract(eventjson, '$[\"a\\\"b\"]') FROM trail",
 	"SELECT regexp_like(eventid, '(') FROM trail", "SELECT regexp_like(eventid, eventname) FROM trail", strings.Repeat("(", 5000), "SELECT " + strings.Repeat("[", 5000),
 	"SELECT " + strings.Repeat("CASE WHEN ", 1000), "SELECT " + strings.Repeat("NOT ", 2000) + "true", "SELECT " + strings.Repeat("-", 1) + strings.Repeat(" -", 3000) + " 1", "SELECT 1" + strings.Repeat(" + 1", 2000),
+	"SELECT loch_crc32(X'00')", "SELECT LOCH_CRC32(X'00')", "SELECT \"loch_crc32\"(X'00')", "SELECT main.loch_crc32(X'00')", "SELECT * FROM loch_crc32(X'00')", "SELECT transform(ARRAY[X'00'], loch_crc32)",
+	"SELECT loch_levenshtein_distance('a', 'b')", "SELECT * FROM TABLE(loch_sha512(X'00'))",
 	strings.Repeat("SELECT ", 1000), "WITH " + strings.Repeat("a AS (", 1000), "SELECT " + strings.Repeat("f(", 3000), "SELECT 1 FROM " + strings.Repeat("(", 4000) + "trail", "SELECT a" + strings.Repeat(".a", 4000) + " FROM trail",
 }
 

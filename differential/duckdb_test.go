@@ -17,6 +17,7 @@ import (
 
 var (
 	only   = flag.String("statement", "", "only statements that contain this text")
+	area   = flag.String("area", "", "only statements of the files whose names begin so")
 	report = flag.String("report", "", "write how each statement fared to this file")
 )
 
@@ -53,7 +54,7 @@ func TestDuckDB(t *testing.T) {
 	}
 	var asked []statement
 	for _, s := range all {
-		if strings.Contains(s.Text, *only) {
+		if strings.Contains(s.Text, *only) && strings.HasPrefix(s.File, *area) {
 			asked = append(asked, s)
 		}
 	}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"flag"
 	"os"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -13,7 +15,7 @@ import (
 
 var rewrite = flag.Bool("record", false, "write what Trino answers to testdata/*.json")
 
-// TestTrino asks real Trino every statement and holds its answers against the recorded ones, or records them (-record). It runs where LOCH_TRINO is set,
+// TestTrino asks real Trino every statement and holds its answers against the recorded ones, or records them (-record), all or those of an -area. It runs where LOCH_TRINO is set,
 // as make differential does, which also allows it to fetch Trino.
 func TestTrino(t *testing.T) {
 	if os.Getenv("LOCH_TRINO") == "" {
@@ -23,6 +25,7 @@ func TestTrino(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	all = slices.DeleteFunc(all, func(s statement) bool { return !strings.HasPrefix(s.File, *area) })
 	srv, err := trinotest.Open(t.Context(), "../build/trino", true)
 	if errors.Is(err, trinotest.ErrUnavailable) {
 		t.Skip(err)

@@ -6,15 +6,18 @@ import (
 	"database/sql"
 	"fmt"
 	"math"
+	"reflect"
 	"sort"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	bindings "github.com/duckdb/duckdb-go-bindings"
 	"github.com/duckdb/duckdb-go/v2"
 
 	"github.com/lochlake/loch/dialect"
+	workerfunctions "github.com/lochlake/loch/engine/worker/functions"
 )
 
 const trailID = "0233062b-51c6-4d18-8dec-a8c90da840d9"
@@ -99,7 +102,19 @@ func open(t testing.TB) *sql.Conn {
 			t.Fatal(err)
 		}
 	}
+	t.Cleanup(workerfunctions.Serve(4))
 	return c
+}
+
+// register makes the worker's functions known that a written statement names.
+func register(t testing.TB, c *sql.Conn, written string) {
+	err := c.Raw(func(driver any) error {
+		conn := reflect.ValueOf(driver).Elem().FieldByName("conn").FieldByName("Ptr").UnsafePointer()
+		return workerfunctions.Register(bindings.Connection{Ptr: conn}, written)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 func check(sql string) (*dialect.Statement, error) {
@@ -121,6 +136,7 @@ func run(t testing.TB, c *sql.Conn, statement string) string {
 			t.Fatal(err)
 		}
 	}
+	register(t, c, s.DuckDB())
 	rows, err := c.QueryContext(t.Context(), s.DuckDB())
 	if err != nil {
 		return problem(err)

@@ -20,6 +20,7 @@ func prepare(t testing.TB, c *sql.Conn, statement string) error {
 			t.Fatal(err)
 		}
 	}
+	register(t, c, s.DuckDB())
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	p, err := c.PrepareContext(ctx, s.DuckDB())

@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	duckdb "github.com/duckdb/duckdb-go-bindings"
+
+	"github.com/lochlake/loch/engine/worker/functions"
 )
 
 // Argument is the hidden command that makes a process a worker.
@@ -106,6 +108,11 @@ func (w *worker) run() error {
 	go w.listen()
 	j, err := receiveJob(<-w.in)
 	if err != nil {
+		return err
+	}
+	// DuckDB may have called functions as soon as it knows them, and for as long as an answer of its lives.
+	defer functions.Serve(j.Threads)()
+	if err := functions.Register(w.conn, j.SQL); err != nil {
 		return err
 	}
 	if err := w.prepare(j); err != nil {

@@ -1,0 +1,11 @@
+SELECT levenshtein_distance('', ''), levenshtein_distance('日本語', '日語'), levenshtein_distance('é', 'e'), levenshtein_distance('😀a', 'a😀'), levenshtein_distance('abc', ''), levenshtein_distance(NULL, 'a');
+SELECT levenshtein_distance(x, y) FROM (VALUES ('kitten', 'sitting'), ('flaw', 'lawn'), ('a', NULL), ('Saturday', 'Sunday'), ('gumbo', 'gambol')) t(x, y);
+SELECT levenshtein_distance(array_join(repeat('a', 1100), ''), array_join(repeat('b', 1100), ''));
+SELECT levenshtein_distance(array_join(repeat('a', 1001), ''), array_join(repeat('b', 1001), ''));
+SELECT hamming_distance('日本', '日木'), hamming_distance('é', 'e'), hamming_distance('😀', '😁'), hamming_distance('', ''), hamming_distance('a', NULL);
+SELECT hamming_distance('日本', 'ab日');
+SELECT try(hamming_distance('a', 'bc')), try(hamming_distance('日', '本'));
+SELECT sum(try(hamming_distance(x, 'abc'))) FROM (VALUES 'abd', 'ab', 'xyz', '日本語', '') t(x);
+SELECT CASE WHEN length(x) = 3 THEN hamming_distance(x, 'abc') ELSE -1 END FROM (VALUES 'abd', 'ab', 'xyz', '日本語', '') t(x);
+SELECT hamming_distance(x, 'abc') FROM (VALUES 'abd', 'ab', 'xyz') t(x) WHERE length(x) = 3;
+SELECT transform(ARRAY['abc', 'xyz', NULL], x -> hamming_distance(x, 'abd'));
