@@ -34,7 +34,7 @@ func levenshtein(a Row, r *Result) error {
 	case len(left) == 0 || len(right) == 0:
 		r.Int(int64(len(left) + len(right)))
 		return nil
-	case (len(left)-1)*(len(right)-1) > 1_000_000:
+	case (len(left)-1)*(len(right)-1) >= 1_000_000:
 		return errors.New("The combined inputs for Levenshtein distance are too large")
 	}
 	// One row of the table of distances between beginnings of the two.
