@@ -56,7 +56,7 @@ func Check(ctx context.Context, q *Query, catalog Catalog, session Session) (s *
 		c.fail(0, "the statement is too large once it is written out")
 	}
 	for _, u := range c.uses {
-		use := Use{Table: u.table, Relation: u.relation, Predicates: u.predicates}
+		use := Use{Table: u.table, Relation: u.relation, Predicates: u.predicates, pos: u.pos}
 		for name := range u.columns {
 			use.Columns = append(use.Columns, name)
 		}

@@ -78,7 +78,7 @@ func (c *checker) tableRef(r *tableRef) source {
 		c.fail(r.pos, "the statement names more than %d tables", maxUses)
 	}
 	table := c.resolveTable(r.name)
-	use := &tableUse{table: table, relation: "store_" + itoa(len(c.uses)), columns: map[string]bool{}}
+	use := &tableUse{table: table, relation: "store_" + itoa(len(c.uses)), columns: map[string]bool{}, pos: r.pos}
 	c.uses = append(c.uses, use)
 	alias := c.relationName()
 	s := source{sql: quoteName(use.relation) + " AS " + alias}

@@ -32,6 +32,7 @@ type tableUse struct {
 	relation   string
 	columns    map[string]bool
 	predicates []Predicate
+	pos        int // where the statement names the table
 }
 
 // value is a checked expression: its text in DuckDB's SQL, which is always whole in itself, and its type in Trino.

@@ -90,6 +90,8 @@ type Use struct {
 	Columns  []string
 	// Predicates hold, all together, for every row that can have a part in the answer. What is not among them may hold or not.
 	Predicates []Predicate
+
+	pos int // where the statement names the table
 }
 
 // Op compares a column with literals.

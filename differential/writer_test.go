@@ -1,0 +1,81 @@
+package differential
+
+import (
+	"context"
+	"errors"
+	"os"
+	"runtime"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/lochlake/loch/dialect"
+	"github.com/lochlake/loch/differential/trinotest"
+)
+
+// TestTrinoText asks real Trino every statement of the corpus as Loch writes it for Trino: the answer is that to the caller's own text. It runs where
+// LOCH_TRINO is set.
+func TestTrinoText(t *testing.T) {
+	if os.Getenv("LOCH_TRINO") == "" {
+		t.Skip("LOCH_TRINO is not set")
+	}
+	all, err := corpus("testdata")
+	if err != nil {
+		t.Fatal(err)
+	}
+	recorded, err := readRecordings("testdata")
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv, err := trinotest.Open(t.Context(), "../build/trino", true)
+	if errors.Is(err, trinotest.ErrUnavailable) {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := srv.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	next := make(chan *statement)
+	var wg sync.WaitGroup
+	for range runtime.NumCPU() + 1 {
+		wg.Go(func() {
+			for s := range next {
+				if want := recorded[s.File][s.Text]; want != nil {
+					written(t, srv, s, want)
+				}
+			}
+		})
+	}
+	for i := range all {
+		next <- &all[i]
+	}
+	close(next)
+	wg.Wait()
+}
+
+func written(t *testing.T, srv *trinotest.Server, s *statement, want *recording) {
+	st, err := dialect.ForTrino(t.Context(), s.Text, noTables{}, dialect.Session{Start: time.Now().UTC(), User: "loch"})
+	if _, unread := dialect.Parse(s.Text); unread != nil {
+		return // which TestDuckDB counts
+	}
+	if err != nil {
+		if want.Error == "" {
+			t.Errorf("%v: %v, where Trino answers\n%s", s, err, brief(s.Text))
+		}
+		return
+	}
+	text := st.Write(nil)
+	a, err := srv.Query(context.WithoutCancel(t.Context()), text.SQL)
+	got, err := record(s, a, err)
+	if err != nil {
+		t.Errorf("%v: %v", s, err)
+		return
+	}
+	if d := diff(s, got, want); d != "" {
+		t.Errorf("%v: %s\n%s\nwritten: %s", s, d, brief(s.Text), brief(text.SQL))
+	}
+}
