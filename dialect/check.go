@@ -24,7 +24,7 @@ func (s *Statement) DuckDB() string { return s.duckdb }
 
 // Check resolves and types a statement. What is wrong with it is an *Error; a Catalog's own errors come wrapped. A Query is checked once.
 func Check(ctx context.Context, q *Query, catalog Catalog, session Session) (s *Statement, err error) {
-	c := &checker{ctx: ctx, catalog: catalog, session: session, text: q.text}
+	c := &checker{ctx: ctx, catalog: catalog, session: session, text: q.text, parametric: q.parametric}
 	defer func() {
 		switch e := recover().(type) {
 		case nil:
@@ -72,18 +72,19 @@ type catalogError struct{ error }
 // checker types a tree and writes DuckDB's SQL as it goes: what it cannot type, it cannot write. Like the parser it leaves by panicking
 // with an *Error, which Check catches.
 type checker struct {
-	ctx     context.Context
-	catalog Catalog
-	session Session
-	text    string
-	uses    []*tableUse
-	with    *withScope
-	numbers int // of relations named so far
-	fields  int // of fields made so far
-	binds   int // how many bindings of values to names the place lies in
-	lambdas int // how many lambdas the place lies in
-	written int // bytes written so far, roughly
-	current int // where the expression stands that is being checked
+	ctx        context.Context
+	catalog    Catalog
+	session    Session
+	text       string
+	parametric bool
+	uses       []*tableUse
+	with       *withScope
+	numbers    int // of relations named so far
+	fields     int // of fields made so far
+	binds      int // how many bindings of values to names the place lies in
+	lambdas    int // how many lambdas the place lies in
+	written    int // bytes written so far, roughly
+	current    int // where the expression stands that is being checked
 }
 
 func (c *checker) fail(pos int, format string, args ...any) {

@@ -14,8 +14,17 @@ const (
 
 // Parse reads one SELECT statement (a query of Trino's grammar: also VALUES, TABLE, WITH, a query in parentheses); one semicolon may end
 // it. Anything else is an *Error.
-func Parse(sql string) (q *Query, err error) {
-	p := &parser{lex: lexer{sql}}
+func Parse(sql string) (*Query, error) { return parse(sql, nil) }
+
+// ParseTemplate reads a statement with parameters, as Parse does, and puts the values in their places, in order. A parameter is ? where an expression, a
+// number of rows or a table's name may stand, or '?' where a string may: then the value is always text, as in TIMESTAMP '?'. Values become literals and
+// names in the tree, never text of the statement, so none can change what the statement does. Their number must be the statement's.
+func ParseTemplate(sql string, values []string) (*Query, error) {
+	return parse(sql, append([]string{}, values...))
+}
+
+func parse(sql string, values []string) (q *Query, err error) {
+	p := &parser{lex: lexer{sql}, values: values}
 	defer func() {
 		switch e := recover().(type) {
 		case nil:
@@ -42,6 +51,11 @@ func Parse(sql string) (q *Query, err error) {
 	if n := strings.IndexByte(sql, 0); n >= 0 {
 		p.fail(n, "the statement has a NUL character")
 	}
+	for i, v := range values {
+		if !utf8.ValidString(v) || strings.IndexByte(v, 0) >= 0 {
+			p.fail(0, "the value of parameter %d is not UTF-8, or has a NUL character", i+1)
+		}
+	}
 	p.advance()
 	if p.tok.kind == tokEnd {
 		p.fail(p.tok.pos, "the statement is empty")
@@ -59,7 +73,10 @@ func Parse(sql string) (q *Query, err error) {
 	if p.tok.kind != tokEnd {
 		p.unexpected("<EOF>")
 	}
-	return &Query{sql, root}, nil
+	if p.taken < len(values) {
+		p.fail(p.tok.pos, "Incorrect number of parameters: the statement has %d, %d were given", p.taken, len(values))
+	}
+	return &Query{sql, root, values != nil}, nil
 }
 
 // parser is a recursive descent over tokens that are lexed as they are asked for. It leaves by panicking with an *Error, which Parse catches.
@@ -69,6 +86,8 @@ type parser struct {
 	ahead   []token // lexed already, after tok
 	prevEnd int     // where the token before tok ended
 	depth   int
+	values  []string     // of parameters, nil where the statement may have none
+	taken   int          // how many of them have found their place
 	queries map[int]bool // by the offset of a "(": whether a query begins there
 }
 
@@ -101,9 +120,12 @@ func (p *parser) advance() {
 	if len(p.ahead) > 0 {
 		p.tok = p.ahead[0]
 		p.ahead = p.ahead[1:]
-		return
+	} else {
+		p.tok = p.lex.next(p.tok.end)
 	}
-	p.tok = p.lex.next(p.tok.end)
+	if p.values != nil && p.tok.kind == tokString && p.tok.text == "?" {
+		p.tok.text = p.nextValue(p.tok.pos)
+	}
 }
 
 // peek is the n-th token after the current one, which peek(0) is.
@@ -230,6 +252,13 @@ func (p *parser) qualifiedName() []name {
 
 // tableName reads a name where a table's is expected: a store's ID and ARN may stand there without quotes.
 func (p *parser) tableName() []name {
+	if at := (node{p.tok.pos, p.tok.end}); p.tok.isSym("?") {
+		v := p.parameter()
+		if v == "" {
+			p.fail(at.pos, "Zero-length delimited identifier not allowed")
+		}
+		return []name{{at, v, true}}
+	}
 	if t, ok := p.lex.tableToken(p.tok.pos); ok {
 		n := name{node{t.pos, t.end}, t.text, false}
 		p.tok, p.ahead = t, nil

@@ -227,8 +227,7 @@ func (p *parser) primary() expr {
 		case "(":
 			return p.paren()
 		case "?":
-			p.advance()
-			return &parameterExpr{at}
+			return p.parameterValue()
 		}
 	case tokWord:
 		if x := p.wordExpression(); x != nil {

@@ -120,8 +120,13 @@ func (p *parser) queryNoWith() *queryNode {
 }
 
 func (p *parser) rowCount() *rowCount {
-	if p.tok.isSym("?") {
-		p.fail(p.tok.pos, "Query takes no parameters")
+	if at := (node{p.tok.pos, p.tok.end}); p.tok.isSym("?") {
+		v := p.parameter()
+		n, ok := integer(v)
+		if !ok || n < 0 || !plainNumber(v) {
+			p.fail(at.pos, "The number of rows must be an integer that is not negative, not %q", v)
+		}
+		return &rowCount{node: at, n: n}
 	}
 	if p.tok.kind != tokInteger {
 		p.unexpected("<integer>")

@@ -2,8 +2,9 @@ package dialect
 
 // Query is a parsed statement: a tree of what was written, nothing resolved.
 type Query struct {
-	text string
-	root *queryNode
+	text       string
+	root       *queryNode
+	parametric bool // it may hold parameters, whose values its text does not tell
 }
 
 // node is where a part of the tree stands in the statement.

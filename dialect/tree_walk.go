@@ -94,6 +94,15 @@ func children(x expr) []expr {
 	return list
 }
 
+// textKey names an expression by its text. Parameters look alike and differ in their values: what holds one equals nothing but itself.
+func (c *checker) textKey(x expr) string {
+	text := c.source(x)
+	if c.parametric && strings.Contains(text, "?") {
+		return "text:" + itoa(x.at()) + ":" + text
+	}
+	return "text:" + text
+}
+
 // key names an expression by what it means: two expressions of one scope with equal keys have equal values.
 func (c *checker) key(s *scope, x expr) string {
 	var b strings.Builder
@@ -151,13 +160,13 @@ func (c *checker) writeKey(b *strings.Builder, s *scope, x expr) {
 		fmt.Fprintf(b, "%T", x)
 	case *callExpr:
 		if len(x.name) != 1 || x.order != nil || x.filter != nil || x.over != nil || x.label != nil || x.mode != "" || x.within {
-			b.WriteString("text:" + c.source(x))
+			b.WriteString(c.textKey(x))
 			return
 		}
 		fmt.Fprintf(b, "%s%v%v", strings.ToLower(x.name[0].text), x.star, x.distinct)
 	case *atZoneExpr:
 		if x.interval != nil {
-			b.WriteString("text:" + c.source(x))
+			b.WriteString(c.textKey(x))
 			return
 		}
 		b.WriteString("zone" + quote(x.zone))
