@@ -13,12 +13,17 @@ build: ## the loch binary
 
 test: tools lint unit race fuzz-short ## everything that CI runs
 
-tools: $(BUILD)/venv/.ready $(BUILD)/bin/versitygw ## the clients and the S3 server that tests run against, into build/
+tools: $(BUILD)/venv/.ready $(BUILD)/awscli2/.ready $(BUILD)/bin/versitygw ## the clients and the S3 server that tests run against, into build/
 
 $(BUILD)/venv/.ready: e2e/clients/requirements.txt
 	rm -rf $(BUILD)/venv
 	$(PYTHON) -m venv $(BUILD)/venv
 	$(BUILD)/venv/bin/pip install --quiet --disable-pip-version-check -r e2e/clients/requirements.txt
+	touch $@
+
+$(BUILD)/awscli2/.ready: e2e/clients/awscli2.py $(BUILD)/venv/.ready
+	rm -rf $(BUILD)/awscli2
+	$(BUILD)/venv/bin/python e2e/clients/awscli2.py $(BUILD)/awscli2
 	touch $@
 
 $(BUILD)/bin/versitygw:

@@ -90,20 +90,27 @@ func parseCredentials(text []byte) (Key, error) {
 // OpenSecret reads the secret called name in dir, of size random bytes, or makes it where there is none. A file of another size, or one that others may
 // read, is refused.
 func OpenSecret(dir, name string, size int) ([]byte, error) {
-	path := filepath.Join(dir, name)
-	b, err := readSecret(path)
+	b, err := ReadSecret(dir, name)
 	if errors.Is(err, fs.ErrNotExist) {
 		b = make([]byte, size)
 		rand.Read(b) // never fails: crypto/rand ends the program rather
-		err = writeSecret(path, b)
+		err = WriteSecret(dir, name, b)
 	}
 	if err != nil {
 		return nil, err
 	}
 	if len(b) != size {
-		return nil, fmt.Errorf("%s has %d bytes, not %d", path, len(b), size)
+		return nil, fmt.Errorf("%s has %d bytes, not %d", filepath.Join(dir, name), len(b), size)
 	}
 	return b, nil
+}
+
+// ReadSecret reads the secret called name in dir. The error is fs.ErrNotExist where there is none; a file that others may read is refused.
+func ReadSecret(dir, name string) ([]byte, error) { return readSecret(filepath.Join(dir, name)) }
+
+// WriteSecret keeps a secret under that name in dir, durably, with mode 0600.
+func WriteSecret(dir, name string, text []byte) error {
+	return writeSecret(filepath.Join(dir, name), text)
 }
 
 func readSecret(path string) ([]byte, error) {

@@ -9,15 +9,18 @@ import (
 	"github.com/lochlake/loch/api/model"
 	"github.com/lochlake/loch/awserr"
 	"github.com/lochlake/loch/meta"
+	"github.com/lochlake/loch/query"
 )
 
 // Queries carries out the operations on queries; *query.Service is one. Its errors are the API's.
 type Queries interface {
 	// Store finds an event data store by ARN or ID.
 	Store(ctx context.Context, sc meta.Scope, ref string) (meta.EventDataStore, error)
-	Start(ctx context.Context, sc meta.Scope, principal, sql string) (meta.Query, error)
+	Start(ctx context.Context, sc meta.Scope, principal string, r query.Request) (meta.Query, error)
 	// Describe, Results and Cancel take the ID of the store that the query must read, "" for any.
 	Describe(ctx context.Context, sc meta.Scope, id, storeID string) (meta.Query, error)
+	// Last is the newest query of a template.
+	Last(ctx context.Context, sc meta.Scope, alias, storeID string) (meta.Query, error)
 	// Results gives rows to row, NULL as nil, and where the next page begins, -1 after the last.
 	Results(ctx context.Context, sc meta.Scope, id, storeID string, from int64, n int, row func(names []string, texts [][]byte)) (q meta.Query, next int64, err error)
 	Cancel(ctx context.Context, sc meta.Scope, id, storeID string) (meta.Query, error)
@@ -55,20 +58,24 @@ func (h *queries) store(ctx context.Context, c *Call, ref, owner *string) (strin
 }
 
 func (h *queries) start(ctx context.Context, c *Call, in *model.StartQueryRequest) (*model.StartQueryResponse, error) {
+	r := query.Request{Parameters: in.QueryParameters}
 	switch {
+	case in.QueryStatement != nil && in.QueryAlias != nil:
+		return nil, awserr.New("InvalidParameterException", "The request names a QueryStatement and a QueryAlias; one of them is wanted.")
+	case in.QueryStatement != nil:
+		r.SQL = *in.QueryStatement
 	case in.QueryAlias != nil:
-		return nil, awserr.New("UnsupportedOperationException", "Loch does not have QueryAlias yet. Give the statement in QueryStatement.")
-	case in.QueryParameters != nil:
-		return nil, awserr.New("UnsupportedOperationException", "Loch does not have QueryParameters yet.")
-	case in.DeliveryS3Uri != nil:
-		return nil, awserr.New("UnsupportedOperationException", "Loch does not have DeliveryS3Uri yet. Read the results with GetQueryResults.")
-	case in.QueryStatement == nil:
-		return nil, awserr.New("InvalidParameterException", "The request needs a QueryStatement.")
+		r.Alias = *in.QueryAlias
+	default:
+		return nil, awserr.New("InvalidParameterException", "The request needs a QueryStatement, or a QueryAlias with its QueryParameters.")
+	}
+	if in.DeliveryS3Uri != nil {
+		r.DeliverTo = *in.DeliveryS3Uri
 	}
 	if _, err := h.store(ctx, c, nil, in.EventDataStoreOwnerAccountId); err != nil {
 		return nil, err
 	}
-	q, err := h.Start(ctx, c.Scope, c.Caller.ARN, *in.QueryStatement)
+	q, err := h.Start(ctx, c.Scope, c.Caller.ARN, r)
 	if err != nil {
 		return nil, err
 	}
@@ -77,16 +84,25 @@ func (h *queries) start(ctx context.Context, c *Call, in *model.StartQueryReques
 
 func (h *queries) describe(ctx context.Context, c *Call, in *model.DescribeQueryRequest) (*model.DescribeQueryResponse, error) {
 	switch {
-	case in.QueryAlias != nil || in.RefreshId != nil:
-		return nil, awserr.New("UnsupportedOperationException", "Loch does not have QueryAlias and RefreshId yet. Give the QueryId.")
-	case in.QueryId == nil:
-		return nil, awserr.New("InvalidParameterException", "The request needs a QueryId.")
+	case in.QueryId == nil && in.QueryAlias == nil:
+		return nil, awserr.New("InvalidParameterException", "The request needs a QueryId or a QueryAlias.")
+	case in.QueryId != nil && in.QueryAlias != nil:
+		return nil, awserr.New("InvalidParameterException", "The request names a QueryId and a QueryAlias; one of them is wanted.")
+	case in.RefreshId != nil && in.QueryAlias == nil:
+		return nil, awserr.New("InvalidParameterException", "A RefreshId goes with a QueryAlias.")
+	case in.RefreshId != nil:
+		return nil, awserr.New("QueryIdNotFoundException", "No refresh of a dashboard has the ID %s.", *in.RefreshId)
 	}
 	store, err := h.store(ctx, c, in.EventDataStore, in.EventDataStoreOwnerAccountId)
 	if err != nil {
 		return nil, err
 	}
-	q, err := h.Describe(ctx, c.Scope, *in.QueryId, store)
+	var q meta.Query
+	if in.QueryAlias != nil {
+		q, err = h.Last(ctx, c.Scope, *in.QueryAlias, store)
+	} else {
+		q, err = h.Describe(ctx, c.Scope, *in.QueryId, store)
+	}
 	if err != nil {
 		return nil, err
 	}

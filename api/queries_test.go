@@ -12,6 +12,7 @@ import (
 	"github.com/lochlake/loch/api/model"
 	"github.com/lochlake/loch/awserr"
 	"github.com/lochlake/loch/meta"
+	"github.com/lochlake/loch/query"
 )
 
 const (
@@ -29,8 +30,8 @@ func (f *fakeQueries) Store(_ context.Context, _ meta.Scope, ref string) (meta.E
 	return meta.EventDataStore{ID: testStoreID}, nil
 }
 
-func (f *fakeQueries) Start(_ context.Context, _ meta.Scope, principal, sql string) (meta.Query, error) {
-	f.started = append(f.started, principal+" "+sql)
+func (f *fakeQueries) Start(_ context.Context, _ meta.Scope, principal string, r query.Request) (meta.Query, error) {
+	f.started = append(f.started, principal+" "+strings.Join(append([]string{r.Alias + r.SQL}, r.Parameters...), ",")+r.DeliverTo)
 	return meta.Query{ID: testQueryID}, nil
 }
 
@@ -39,6 +40,15 @@ func (f *fakeQueries) Describe(_ context.Context, _ meta.Scope, id, _ string) (m
 		return meta.Query{}, awserr.New("QueryIdNotFoundException", "none")
 	}
 	return meta.Query{ID: id, SQL: "SELECT 1", Status: "FINISHED", Rows: 2500, Scanned: 7, Matched: 6, BytesScanned: 5, Execution: 1500 * time.Millisecond, Created: time.UnixMilli(1_700_000_000_123)}, nil
+}
+
+func (f *fakeQueries) Last(ctx context.Context, sc meta.Scope, alias, store string) (meta.Query, error) {
+	if alias != "abc" {
+		return meta.Query{}, awserr.New("QueryIdNotFoundException", "none")
+	}
+	q, err := f.Describe(ctx, sc, testQueryID, store)
+	q.DeliveryURI, q.Delivery, q.Error = "s3://bucket", "ACCESS_DENIED", "why"
+	return q, err
 }
 
 func (f *fakeQueries) Results(ctx context.Context, sc meta.Scope, id, store string, from int64, n int, row func([]string, [][]byte)) (meta.Query, int64, error) {
@@ -80,6 +90,15 @@ func TestQueries(t *testing.T) {
 	a = w.call("DescribeQuery", `{"QueryId":"`+testQueryID+`","EventDataStore":"arn:aws:cloudtrail:eu-west-1:123456789012:eventdatastore/`+testStoreID+`"}`)
 	if want := `{"QueryId":"` + testQueryID + `","QueryString":"SELECT 1","QueryStatus":"FINISHED","QueryStatistics":{"EventsMatched":6,"EventsScanned":7,"BytesScanned":5,"ExecutionTimeInMillis":1500,"CreationTime":1700000000.123}}`; a.body != want {
 		t.Errorf("got  %s\nwant %s", a.body, want)
+	}
+
+	a = w.call("StartQuery", `{"QueryAlias":"abc","QueryParameters":["x","y"],"DeliveryS3Uri":"s3://bucket/p"}`)
+	if a.status != 200 || len(f.started) != 2 || !strings.HasSuffix(f.started[1], " abc,x,ys3://bucket/p") {
+		t.Error(a.status, a.body, f.started)
+	}
+	a = w.call("DescribeQuery", `{"QueryAlias":"abc"}`)
+	if a.status != 200 || !strings.Contains(a.body, `"ErrorMessage":"why","DeliveryS3Uri":"s3://bucket","DeliveryStatus":"ACCESS_DENIED"`) {
+		t.Error(a.status, a.body)
 	}
 
 	// Pages: the rows in order, none left out, none twice; the last without a token.
@@ -138,11 +157,17 @@ func TestQueries(t *testing.T) {
 
 	for _, tt := range []struct{ op, body, want string }{
 		{"StartQuery", `{}`, "InvalidParameterException"},
-		{"StartQuery", `{"QueryAlias":"abc"}`, "UnsupportedOperationException"},
-		{"StartQuery", `{"QueryStatement":"SELECT 1","DeliveryS3Uri":"s3://bucket"}`, "UnsupportedOperationException"},
+		{"StartQuery", `{"QueryAlias":"abc","QueryStatement":"SELECT 1"}`, "InvalidParameterException"},
+		{"StartQuery", `{"QueryAlias":"0bc"}`, "InvalidParameterException"},
+		{"StartQuery", `{"QueryStatement":"SELECT 1","DeliveryS3Uri":"file:///tmp"}`, "InvalidParameterException"},
+		{"StartQuery", `{"QueryAlias":"abc","QueryParameters":[]}`, "InvalidParameterException"},
+		{"StartQuery", `{"QueryAlias":"abc","QueryParameters":["1","2","3","4","5","6","7","8","9","10","11"]}`, "InvalidParameterException"},
 		{"StartQuery", `{"QueryStatement":"SELECT 1","EventDataStoreOwnerAccountId":"999999999999"}`, "OperationNotPermittedException"},
 		{"DescribeQuery", `{}`, "InvalidParameterException"},
-		{"DescribeQuery", `{"QueryAlias":"abc"}`, "UnsupportedOperationException"},
+		{"DescribeQuery", `{"QueryAlias":"other"}`, "QueryIdNotFoundException"},
+		{"DescribeQuery", `{"QueryAlias":"abc","QueryId":"` + testQueryID + `"}`, "InvalidParameterException"},
+		{"DescribeQuery", `{"QueryAlias":"abc","RefreshId":"1234567890"}`, "QueryIdNotFoundException"},
+		{"DescribeQuery", `{"QueryId":"` + testQueryID + `","RefreshId":"1234567890"}`, "InvalidParameterException"},
 		{"DescribeQuery", `{"QueryId":"99999999-2222-4333-8444-555555555555"}`, "QueryIdNotFoundException"},
 		{"DescribeQuery", `{"QueryId":"` + testQueryID + `","EventDataStore":"99999999-2222-4333-8444-555555555555"}`, "EventDataStoreNotFoundException"},
 		{"GetQueryResults", `{"QueryId":"99999999-2222-4333-8444-555555555555"}`, "QueryIdNotFoundException"},

@@ -108,8 +108,9 @@ type Query struct {
 	ID           string
 	Stores       []string
 	SQL          string
-	Alias        string
-	Status       string // QUEUED, RUNNING, FINISHED, FAILED, CANCELLED, TIMED_OUT
+	Alias        string   // of the template that SQL is, "" where the caller wrote it
+	Parameters   []string // values of the template's parameters
+	Status       string   // QUEUED, RUNNING, FINISHED, FAILED, CANCELLED, TIMED_OUT
 	Error        string
 	DeliveryURI  string
 	Delivery     string // DeliveryStatus, "" without a DeliveryURI
@@ -167,6 +168,10 @@ type DB interface {
 	// Queries lists newest first; storeID, status, from and to narrow where not zero.
 	Queries(ctx context.Context, sc Scope, storeID, status string, from, to time.Time, after string, limit int) ([]Query, error)
 	UpdateQuery(ctx context.Context, id string, change func(*Query) error) (Query, error)
+	// LastQuery is the scope's newest query of a template.
+	LastQuery(ctx context.Context, sc Scope, alias string) (Query, error)
+	// PendingDeliveries gives the finished queries whose results are still to be delivered, of every scope, those that ended first before the others, at most limit.
+	PendingDeliveries(ctx context.Context, limit int) ([]Query, error)
 	// ExpiredQueries gives those created before t, and forgets them.
 	ExpiredQueries(ctx context.Context, t time.Time) ([]Query, error)
 

@@ -200,6 +200,15 @@ func (db *sqliteDB) UpdateQuery(ctx context.Context, id string, change func(*Que
 	return queries.update(ctx, db, id, change)
 }
 
+func (db *sqliteDB) LastQuery(ctx context.Context, sc Scope, alias string) (Query, error) {
+	return get(ctx, &db.rstmts, queries.scan, "SELECT "+queries.columns+" FROM queries WHERE account = ? AND region = ? AND alias = ? AND alias <> '' ORDER BY created DESC, id DESC LIMIT 1",
+		sc.Account, sc.Region, alias)
+}
+
+func (db *sqliteDB) PendingDeliveries(ctx context.Context, limit int) ([]Query, error) {
+	return list(ctx, &db.rstmts, queries.scan, "SELECT "+queries.columns+" FROM queries WHERE delivery = 'PENDING' AND status = 'FINISHED' ORDER BY ended, id LIMIT ?", limit)
+}
+
 func (db *sqliteDB) ExpiredQueries(ctx context.Context, t time.Time) (gone []Query, err error) {
 	err = db.write(ctx, func(x tx) error {
 		gone, err = list(x.ctx, &x.db.wstmts, queries.scan, "SELECT "+queries.columns+" FROM queries WHERE created < ? ORDER BY created, id", t.UnixMilli())

@@ -111,10 +111,10 @@ var imports = table[Import]{
 var queries = table[Query]{
 	name: "queries",
 	columns: "id, account, region, stores, sql, alias, status, error, delivery_uri, delivery, principal, created, " +
-		"ended, execution, result_rows, scanned, matched, bytes_scanned",
+		"ended, execution, result_rows, scanned, matched, bytes_scanned, parameters",
 	fields: func(q *Query) []any {
 		return []any{&q.ID, &q.Account, &q.Region, (*texts)(&q.Stores), &q.SQL, &q.Alias, &q.Status, &q.Error,
 			&q.DeliveryURI, &q.Delivery, &q.Principal, (*stamp)(&q.Created), (*stamp)(&q.Ended), &q.Execution,
-			&q.Rows, &q.Scanned, &q.Matched, &q.BytesScanned}
+			&q.Rows, &q.Scanned, &q.Matched, &q.BytesScanned, (*texts)(&q.Parameters)}
 	},
 }

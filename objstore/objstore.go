@@ -15,6 +15,12 @@ var ErrNotExist = errors.New("object does not exist")
 // ErrExists: a create-only Put found the key taken.
 var ErrExists = errors.New("object exists already")
 
+// ErrNoBucket: the bucket does not exist.
+var ErrNoBucket = errors.New("bucket does not exist")
+
+// ErrDenied: the store refused the request (HTTP status 403).
+var ErrDenied = errors.New("access denied")
+
 // Object describes one object. Keys are slash-separated, relative to the store's root, without "." or ".." parts.
 type Object struct {
 	Key      string

@@ -144,6 +144,10 @@ func (s *S3) fault(op, key string, err error) error {
 	switch {
 	case code == "NoSuchKey" || code == "NotFound" || (status == http.StatusNotFound && code != "NoSuchBucket" && code != "NoSuchUpload"):
 		return fmt.Errorf("%s s3://%s/%s%s: %w", op, s.bucket, s.prefix, key, ErrNotExist)
+	case code == "NoSuchBucket":
+		return fmt.Errorf("%s s3://%s/%s%s: %w: %w", op, s.bucket, s.prefix, key, ErrNoBucket, err)
+	case status == http.StatusForbidden:
+		return fmt.Errorf("%s s3://%s/%s%s: %w: %w", op, s.bucket, s.prefix, key, ErrDenied, err)
 	case status == http.StatusPreconditionFailed:
 		return fmt.Errorf("%s s3://%s/%s%s: %w", op, s.bucket, s.prefix, key, ErrExists)
 	}

@@ -31,6 +31,18 @@ func (s *Service) Describe(ctx context.Context, sc meta.Scope, id, storeID strin
 	return q, nil
 }
 
+// Last gives the scope's newest query of a template; as with Describe it is QueryIdNotFoundException where there is none.
+func (s *Service) Last(ctx context.Context, sc meta.Scope, alias, storeID string) (meta.Query, error) {
+	q, err := s.cfg.DB.LastQuery(ctx, sc, alias)
+	if err != nil && !errors.Is(err, meta.ErrNotFound) {
+		return meta.Query{}, fmt.Errorf("queries of %s: %w", alias, err)
+	}
+	if err != nil || storeID != "" && !reads(q, storeID) {
+		return meta.Query{}, awserr.New("QueryIdNotFoundException", "No query of the last seven days has run under the alias %s.", alias)
+	}
+	return q, nil
+}
+
 func reads(q meta.Query, storeID string) bool {
 	for _, id := range q.Stores {
 		if id == storeID {
@@ -145,11 +157,18 @@ func (s *Service) ended(j *job, status, why string, stats engine.Stats, rows int
 	}
 	q, err := s.cfg.DB.UpdateQuery(ctx, j.q.ID, func(q *meta.Query) error {
 		q.Status, q.Error, q.Ended, q.Execution = status, why, s.cfg.Now(), stats.Elapsed
+		q.Delivery = deliveryAfter(status, q.Delivery)
 		q.Rows, q.Scanned, q.Matched, q.BytesScanned = rows, stats.RowsScanned, stats.RowsMatched, stats.BytesScanned
 		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("query %s ended as %s, which could not be recorded: %w", j.q.ID, status, err)
+	}
+	if q.Delivery == DeliveryPending {
+		select {
+		case s.cfg.Deliveries <- struct{}{}:
+		default: // whoever delivers has been told already, or nobody does
+		}
 	}
 	s.metrics.ended.WithLabelValues(status).Inc()
 	s.metrics.seconds.Observe(q.Ended.Sub(q.Created).Seconds())

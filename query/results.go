@@ -195,8 +195,8 @@ type resultReader struct {
 	rows    int64
 }
 
-// errDamaged: a result file is not as it was written.
-var errDamaged = errors.New("the file of results is damaged")
+// ErrDamaged: a result file is not as it was written.
+var ErrDamaged = errors.New("the file of results is damaged")
 
 func openResults(path string) (*resultReader, error) {
 	f, err := os.Open(path)
@@ -217,37 +217,37 @@ func (r *resultReader) open() error {
 	}
 	var head [16]byte
 	if _, err := r.f.ReadAt(head[:], 0); err != nil {
-		return errors.Join(errDamaged, err)
+		return errors.Join(ErrDamaged, err)
 	}
 	n := int64(binary.LittleEndian.Uint32(head[8:]))
 	if string(head[:8]) != magicHead || n > maxHeader || n+16+trailerLen > st.Size() {
-		return fmt.Errorf("%w: no header", errDamaged)
+		return fmt.Errorf("%w: no header", ErrDamaged)
 	}
 	columns := make([]byte, n)
 	if _, err := r.f.ReadAt(columns, 16); err != nil {
-		return errors.Join(errDamaged, err)
+		return errors.Join(ErrDamaged, err)
 	}
 	if crc32.Checksum(columns, castagnoli) != binary.LittleEndian.Uint32(head[12:]) {
-		return fmt.Errorf("%w: header", errDamaged)
+		return fmt.Errorf("%w: header", ErrDamaged)
 	}
 	if err := json.Unmarshal(columns, &r.columns); err != nil {
-		return errors.Join(errDamaged, err)
+		return errors.Join(ErrDamaged, err)
 	}
 	var tail [trailerLen]byte
 	if _, err := r.f.ReadAt(tail[:], st.Size()-trailerLen); err != nil {
-		return errors.Join(errDamaged, err)
+		return errors.Join(ErrDamaged, err)
 	}
 	r.end, r.rows = int64(binary.LittleEndian.Uint64(tail[:])), int64(binary.LittleEndian.Uint64(tail[8:]))
 	size := st.Size() - trailerLen - r.end
 	if string(tail[20:]) != magicTail || r.end < 16+n || size < 0 || size%16 != 0 {
-		return fmt.Errorf("%w: no trailer", errDamaged)
+		return fmt.Errorf("%w: no trailer", ErrDamaged)
 	}
 	index := make([]byte, size+16)
 	if _, err := r.f.ReadAt(index, r.end); err != nil {
-		return errors.Join(errDamaged, err)
+		return errors.Join(ErrDamaged, err)
 	}
 	if crc32.Checksum(index, castagnoli) != binary.LittleEndian.Uint32(tail[16:]) {
-		return fmt.Errorf("%w: index", errDamaged)
+		return fmt.Errorf("%w: index", ErrDamaged)
 	}
 	r.index = index[:size]
 	return nil
@@ -275,7 +275,7 @@ func (r *resultReader) page(from int64, n int, most int64) (rows [][]engine.Valu
 	blocks := len(r.index) / 16
 	i := sort.Search(blocks, func(i int) bool { row, _, _ := r.block(i); return row > from }) - 1
 	if i < 0 && blocks > 0 {
-		return nil, 0, fmt.Errorf("%w: the index begins at a later row", errDamaged)
+		return nil, 0, fmt.Errorf("%w: the index begins at a later row", ErrDamaged)
 	}
 	next = from
 	var bytes int64
@@ -309,14 +309,14 @@ func (r *resultReader) page(from int64, n int, most int64) (rows [][]engine.Valu
 // payload reads and checks the block that lies between off and end.
 func (r *resultReader) payload(off, end int64) ([]byte, uint32, error) {
 	if end-off < 12 || end-off-12 > maxBlock {
-		return nil, 0, fmt.Errorf("%w: block at %d", errDamaged, off)
+		return nil, 0, fmt.Errorf("%w: block at %d", ErrDamaged, off)
 	}
 	b := make([]byte, end-off)
 	if _, err := io.ReadFull(io.NewSectionReader(r.f, off, end-off), b); err != nil {
-		return nil, 0, errors.Join(errDamaged, err)
+		return nil, 0, errors.Join(ErrDamaged, err)
 	}
 	if int64(binary.LittleEndian.Uint32(b)) != end-off-12 || blockSum(b[4:8], b[12:]) != binary.LittleEndian.Uint32(b[8:]) {
-		return nil, 0, fmt.Errorf("%w: block at %d", errDamaged, off)
+		return nil, 0, fmt.Errorf("%w: block at %d", ErrDamaged, off)
 	}
 	return b[12:], binary.LittleEndian.Uint32(b[4:]), nil
 }
@@ -326,7 +326,7 @@ func takeRow(b []byte, vals []engine.Value) ([]byte, error) {
 	for i := range vals {
 		n, k := binary.Uvarint(b)
 		if k <= 0 || n > uint64(len(b)-k)+1 {
-			return nil, fmt.Errorf("%w: a row is cut", errDamaged)
+			return nil, fmt.Errorf("%w: a row is cut", ErrDamaged)
 		}
 		b = b[k:]
 		if n == 0 {

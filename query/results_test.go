@@ -114,7 +114,7 @@ func TestDamagedResultsAreNotAnswered(t *testing.T) {
 		if err := os.WriteFile(path, damaged, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if err := read(); !errors.Is(err, errDamaged) {
+		if err := read(); !errors.Is(err, ErrDamaged) {
 			t.Errorf("byte %d changed: %v", i, err)
 		}
 	}
@@ -122,7 +122,7 @@ func TestDamagedResultsAreNotAnswered(t *testing.T) {
 		if err := os.WriteFile(path, whole[:n], 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if err := read(); !errors.Is(err, errDamaged) {
+		if err := read(); !errors.Is(err, ErrDamaged) {
 			t.Errorf("cut at %d: %v", n, err)
 		}
 	}

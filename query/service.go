@@ -68,7 +68,14 @@ type Config struct {
 	Limits      engine.Limits         // of one query; zero fields: the engine's, and 1 hour
 	Log         *slog.Logger          // nil: none
 	Registry    prometheus.Registerer // nil: no metrics
-	Now         func() time.Time      // nil: time.Now
+
+	// Template finds the statement that an alias stands for; nil: there are none.
+	Template func(alias string) (sql string, ok bool)
+	// CheckTarget tells, as an API error, why results cannot be delivered to a place; nil: nothing can be delivered.
+	CheckTarget func(ctx context.Context, uri string) error
+	// Deliveries is told, without waiting for it, when a finished query's results wait for their delivery.
+	Deliveries chan<- struct{}
+	Now        func() time.Time // nil: time.Now
 }
 
 // Service runs queries.
@@ -187,7 +194,7 @@ func (s *Service) resume(ctx context.Context) error {
 	}
 	for i := len(waited) - 1; i >= 0; i-- { // oldest first
 		q := waited[i]
-		stmt, _, err := s.compile(ctx, q.Scope, q.Principal, q.SQL, q.Created)
+		stmt, _, err := s.compile(ctx, q)
 		if err != nil {
 			if err := s.fail(ctx, q.ID, awserr.From(err).Message); err != nil {
 				return err
@@ -206,7 +213,7 @@ func (s *Service) resume(ctx context.Context) error {
 
 func (s *Service) fail(ctx context.Context, id, why string) error {
 	_, err := s.cfg.DB.UpdateQuery(ctx, id, func(q *meta.Query) error {
-		q.Status, q.Error, q.Ended = Failed, why, s.cfg.Now()
+		q.Status, q.Error, q.Ended, q.Delivery = Failed, why, s.cfg.Now(), deliveryAfter(Failed, q.Delivery)
 		return nil
 	})
 	if err != nil {
@@ -215,20 +222,24 @@ func (s *Service) fail(ctx context.Context, id, why string) error {
 	return nil
 }
 
-// compile checks a statement for a caller. Its errors are the API's.
-func (s *Service) compile(ctx context.Context, sc meta.Scope, principal, sql string, at time.Time) (*dialect.Statement, []string, error) {
+// compile checks a query's statement for its caller. Its errors are the API's.
+func (s *Service) compile(ctx context.Context, of meta.Query) (*dialect.Statement, []string, error) {
 	invalid := func(err error) error {
 		if e, ok := errors.AsType[*dialect.Error](err); ok {
 			return awserr.New("InvalidQueryStatementException", "%s", e.Error())
 		}
 		return err
 	}
-	q, err := dialect.Parse(sql)
+	parse := dialect.Parse
+	if of.Alias != "" || len(of.Parameters) > 0 {
+		parse = func(sql string) (*dialect.Query, error) { return dialect.ParseTemplate(sql, of.Parameters) }
+	}
+	q, err := parse(of.SQL)
 	if err != nil {
 		return nil, nil, invalid(err)
 	}
-	cat := &catalog{s: s, scope: sc, stores: map[string]meta.EventDataStore{}}
-	stmt, err := dialect.Check(ctx, q, cat, dialect.Session{Start: at, User: principal})
+	cat := &catalog{s: s, scope: of.Scope, stores: map[string]meta.EventDataStore{}}
+	stmt, err := dialect.Check(ctx, q, cat, dialect.Session{Start: of.Created, User: of.Principal})
 	if err != nil {
 		if e, ok := errors.AsType[*awserr.Error](err); ok {
 			return nil, nil, e
@@ -245,17 +256,45 @@ func (s *Service) compile(ctx context.Context, sc meta.Scope, principal, sql str
 	return stmt, stores, nil
 }
 
+// Request is what a query is started with: a statement or the alias of a template, values for the parameters (? and '?') of either, and where to
+// deliver the results, "" for nowhere.
+type Request struct {
+	SQL        string
+	Alias      string
+	Parameters []string
+	DeliverTo  string // s3://bucket/prefix
+}
+
 // Start checks a statement and queues it. The errors are those of the API's StartQuery.
-func (s *Service) Start(ctx context.Context, sc meta.Scope, principal, sql string) (meta.Query, error) {
-	if n := utf8.RuneCountInString(sql); n > maxStatement {
+func (s *Service) Start(ctx context.Context, sc meta.Scope, principal string, r Request) (meta.Query, error) {
+	q := meta.Query{Scope: sc, ID: uuid.NewString(), SQL: r.SQL, Alias: r.Alias, Parameters: r.Parameters, Status: Queued, DeliveryURI: r.DeliverTo, Principal: principal,
+		Created: s.cfg.Now().UTC().Truncate(time.Millisecond)}
+	if r.Alias != "" {
+		ok := false
+		if s.cfg.Template != nil {
+			q.SQL, ok = s.cfg.Template(r.Alias)
+		}
+		if !ok {
+			return meta.Query{}, awserr.New("InvalidParameterException", "No query template has the alias %s.", r.Alias)
+		}
+	}
+	if n := utf8.RuneCountInString(q.SQL); n > maxStatement {
 		return meta.Query{}, awserr.New("InvalidQueryStatementException", "The statement has %d characters; %d are allowed.", n, maxStatement)
 	}
-	now := s.cfg.Now().UTC().Truncate(time.Millisecond)
-	stmt, stores, err := s.compile(ctx, sc, principal, sql, now)
+	stmt, stores, err := s.compile(ctx, q)
 	if err != nil {
 		return meta.Query{}, err
 	}
-	q := meta.Query{Scope: sc, ID: uuid.NewString(), Stores: stores, SQL: sql, Status: Queued, Principal: principal, Created: now}
+	q.Stores = stores
+	if r.DeliverTo != "" {
+		if s.cfg.CheckTarget == nil {
+			return meta.Query{}, awserr.New("UnsupportedOperationException", "This server delivers no query results.")
+		}
+		if err := s.cfg.CheckTarget(ctx, r.DeliverTo); err != nil {
+			return meta.Query{}, err
+		}
+		q.Delivery = DeliveryPending
+	}
 	j := &job{q: q, stmt: stmt, done: make(chan struct{})}
 	if err := s.reserve(j); err != nil {
 		return meta.Query{}, err

@@ -127,7 +127,7 @@ func (b *bed) wait(t testing.TB, id string) meta.Query {
 
 func (b *bed) start(t testing.TB, sql string) string {
 	t.Helper()
-	q, err := b.Start(t.Context(), scope, me, sql)
+	q, err := b.Start(t.Context(), scope, me, Request{SQL: sql})
 	if err != nil {
 		t.Fatalf("%s: %v", sql, err)
 	}
@@ -216,7 +216,7 @@ func TestStartRefuses(t *testing.T) {
 		{"SELECT evntname FROM " + store, "InvalidQueryStatementException", "line 1:8: "},
 		{"SELECT '" + strings.Repeat("x", maxStatement) + "' FROM " + store, "InvalidQueryStatementException", "characters"},
 	} {
-		_, err := b.Start(t.Context(), scope, me, tt.sql)
+		_, err := b.Start(t.Context(), scope, me, Request{SQL: tt.sql})
 		if !awserr.Is(err, tt.code) || !strings.Contains(err.Error(), tt.text) {
 			t.Errorf("%.80s: got %v, want %s %s", tt.sql, err, tt.code, tt.text)
 		}
@@ -244,11 +244,11 @@ func TestQuotaCancelAndTurns(t *testing.T) {
 	b := newBed(t, func(c *Config) { c.Running, c.PerScope = 1, 3 })
 	b.store(t, "mine", 100)
 	running, first, second := b.start(t, endless), b.start(t, "SELECT 1"), b.start(t, "SELECT 2")
-	if _, err := b.Start(t.Context(), scope, me, "SELECT 3"); !awserr.Is(err, "MaxConcurrentQueriesException") {
+	if _, err := b.Start(t.Context(), scope, me, Request{SQL: "SELECT 3"}); !awserr.Is(err, "MaxConcurrentQueriesException") {
 		t.Error(err)
 	}
 	elsewhere := meta.Scope{Account: "999999999999", Region: scope.Region}
-	other, err := b.Start(t.Context(), elsewhere, "arn:aws:iam::999999999999:root", "SELECT 4")
+	other, err := b.Start(t.Context(), elsewhere, "arn:aws:iam::999999999999:root", Request{SQL: "SELECT 4"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -313,7 +313,7 @@ func TestRestart(t *testing.T) {
 	if err := b.Service.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := b.Start(t.Context(), scope, me, "SELECT 1"); err == nil {
+	if _, err := b.Start(t.Context(), scope, me, Request{SQL: "SELECT 1"}); err == nil {
 		t.Error("a closed service started a query")
 	}
 	for _, id := range []string{running, waiting} {

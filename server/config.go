@@ -43,7 +43,8 @@ type S3 struct {
 	AccessKey, SecretKey string // both "": the AWS environment's, profile's or instance's
 }
 
-func (s S3) config() objstore.S3Config {
+// Store is how package objstore is told so.
+func (s S3) Store() objstore.S3Config {
 	c := objstore.S3Config{Endpoint: s.Endpoint, Region: s.Region, PathStyle: s.PathStyle}
 	if s.AccessKey != "" {
 		c.Credentials = credentials.NewStaticCredentialsProvider(s.AccessKey, s.SecretKey, "")

@@ -7,12 +7,14 @@ import (
 
 	"github.com/lochlake/loch/api"
 	"github.com/lochlake/loch/catalog"
+	"github.com/lochlake/loch/delivery"
 	"github.com/lochlake/loch/engine"
 	"github.com/lochlake/loch/history"
 	"github.com/lochlake/loch/imports"
 	"github.com/lochlake/loch/ingest"
 	"github.com/lochlake/loch/query"
 	"github.com/lochlake/loch/registry"
+	"github.com/lochlake/loch/signing"
 )
 
 // openIngest opens what takes events in: the registry, which says where they go, the log, and imports, which go on where they stood.
@@ -33,21 +35,33 @@ func (s *Server) openIngest(ctx context.Context) (err error) {
 		defer cancel()
 		return s.ingest.Close(ctx)
 	})
-	s.imports = imports.New(imports.Config{DB: s.db, S3: cfg.ImportS3.config(), Log: s.log, Metrics: s.metrics, Flush: s.ingest.Flush,
+	s.imports = imports.New(imports.Config{DB: s.db, S3: cfg.ImportS3.Store(), Log: s.log, Metrics: s.metrics, Flush: s.ingest.Flush,
 		Accept: func(ctx context.Context, d ingest.Delivery) (imports.Ticket, error) { return s.ingest.Accept(ctx, d) }})
 	s.opened("imports", func(context.Context) error { s.imports.Close(); return nil })
 	return s.imports.Resume(ctx)
 }
 
-// openQueries opens the life of queries.
+// openQueries opens the life of queries, and the delivery of their results to where imports come from.
 func (s *Server) openQueries(ctx context.Context, eng engine.Engine) (err error) {
 	cfg := s.cfg
+	if s.keys, err = signing.Open(cfg.KeyDir, nil); err != nil {
+		return err
+	}
+	targets := delivery.Targets{S3: cfg.ImportS3.Store()}
+	finished := make(chan struct{}, 1)
 	s.queries, err = query.Open(ctx, query.Config{DB: s.db, Planner: s.lake, Engine: eng, Dir: filepath.Join(cfg.Dir, "results"), Running: cfg.QuerySlots,
-		Limits: engine.Limits{Memory: cfg.QueryMemory, Threads: cfg.QueryThreads, Temp: cfg.QueryTemp, Time: cfg.QueryTime}, Log: s.log, Registry: s.metrics})
+		Limits: engine.Limits{Memory: cfg.QueryMemory, Threads: cfg.QueryThreads, Temp: cfg.QueryTemp, Time: cfg.QueryTime}, Log: s.log, Registry: s.metrics,
+		CheckTarget: targets.Check, Deliveries: finished})
 	if err != nil {
 		return err
 	}
 	s.opened("queries", plain(s.queries))
+	deliveries, err := delivery.Open(delivery.Config{DB: s.db, Results: s.queries, Keys: s.keys, Targets: targets, Dir: filepath.Join(cfg.Dir, "deliveries"), Wake: finished,
+		Log: s.log, Metrics: s.metrics})
+	if err != nil {
+		return err
+	}
+	s.opened("deliveries", plain(deliveries))
 	return nil
 }
 
@@ -76,5 +90,6 @@ func (s *Server) handle(front *api.Server, eng engine.Engine) {
 	front.HandleImports(s.imports)
 	front.HandleStreams(s.imports)
 	front.HandleQueries(s.queries)
+	front.HandlePublicKeys(s.keys)
 	front.HandleHistory(history.New(history.Config{Lake: s.lake, Engine: eng, StoreID: registry.HistoryID}), 0)
 }

@@ -28,6 +28,7 @@ import (
 	"github.com/lochlake/loch/objstore"
 	"github.com/lochlake/loch/query"
 	"github.com/lochlake/loch/registry"
+	"github.com/lochlake/loch/signing"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -46,6 +47,7 @@ type Server struct {
 	ingest   *ingest.Ingest
 	imports  *imports.Service
 	queries  *query.Service
+	keys     *signing.Keys
 	http     *http.Server
 	listener net.Listener
 
@@ -184,7 +186,7 @@ func (s *Server) openObjects(ctx context.Context) (objstore.Store, *fetcher, err
 		objects, err := objstore.OpenLocal(filepath.Join(s.cfg.Dir, "lake"))
 		return objects, f, err
 	}
-	objects, err := objstore.Open(ctx, s.cfg.StoreURL, s.cfg.StoreS3.config())
+	objects, err := objstore.Open(ctx, s.cfg.StoreURL, s.cfg.StoreS3.Store())
 	if err != nil {
 		return nil, nil, err
 	}

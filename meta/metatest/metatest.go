@@ -317,7 +317,7 @@ func ledger(t *testing.T, db meta.DB) {
 
 func queries(t *testing.T, db meta.DB) {
 	ctx := t.Context()
-	q := meta.Query{Scope: here, ID: "a", Stores: []string{"s1"}, SQL: "SELECT 'é'", Alias: "al", Status: "RUNNING", Error: "e", DeliveryURI: "s3://x", Delivery: "PENDING",
+	q := meta.Query{Scope: here, ID: "a", Stores: []string{"s1"}, SQL: "SELECT 'é'", Alias: "al", Parameters: []string{"main", "it's"}, Status: "RUNNING", Error: "e", DeliveryURI: "s3://x", Delivery: "PENDING",
 		Principal: "arn", Created: at(0), Ended: at(1), Execution: 1234567 * time.Nanosecond, Rows: 1, Scanned: 2, Matched: 3, BytesScanned: 4}
 	no(t, db.CreateQuery(ctx, q))
 	want(t, db.CreateQuery(ctx, q), meta.ErrExists)
@@ -346,6 +346,29 @@ func queries(t *testing.T, db meta.DB) {
 		}
 		equal(t, strings.Join(ids, " "), c.want)
 	}
+	got, err = db.LastQuery(ctx, here, "al")
+	no(t, err)
+	equal(t, got, q)
+	_, err = db.LastQuery(ctx, there, "al")
+	want(t, err, meta.ErrNotFound)
+	_, err = db.LastQuery(ctx, here, "") // queries without a template have none in common
+	want(t, err, meta.ErrNotFound)
+	pending, err := db.PendingDeliveries(ctx, 10)
+	no(t, err)
+	equal(t, len(pending), 0) // it still runs
+	for i, id := range []string{"d", "c"} {
+		_, err = db.UpdateQuery(ctx, id, func(q *meta.Query) error { q.Delivery, q.Ended, q.Alias = "PENDING", at(9-i), "al"; return nil })
+		no(t, err)
+	}
+	pending, err = db.PendingDeliveries(ctx, 10)
+	no(t, err)
+	equal(t, pending[0].ID+pending[1].ID, "cd")
+	pending, err = db.PendingDeliveries(ctx, 1)
+	no(t, err)
+	equal(t, len(pending), 1)
+	got, err = db.LastQuery(ctx, here, "al")
+	no(t, err)
+	equal(t, got.ID, "d")
 	got, err = db.UpdateQuery(ctx, "a", func(q *meta.Query) error { q.Status = "CANCELLED"; q.Ended = time.Time{}; return nil })
 	no(t, err)
 	q.Status, q.Ended = "CANCELLED", time.Time{}

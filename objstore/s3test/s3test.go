@@ -29,11 +29,17 @@ type Server struct {
 // Start starts a server that ends with the test. Where versitygw is neither in build/bin of the repository nor on the path, the test is skipped.
 func Start(t testing.TB) *Server {
 	t.Helper()
+	return StartWith(t, "loch-test", "loch-test-secret")
+}
+
+// StartWith is Start with a key of the caller's.
+func StartWith(t testing.TB, accessKey, secretKey string) *Server {
+	t.Helper()
 	bin := find()
 	if bin == "" {
 		t.Skip("no versitygw in build/bin or on the path: run `make tools`")
 	}
-	s := &Server{Region: "us-east-1", AccessKey: "loch-test", SecretKey: "loch-test-secret", Dir: t.TempDir()}
+	s := &Server{Region: "us-east-1", AccessKey: accessKey, SecretKey: secretKey, Dir: t.TempDir()}
 	side := t.TempDir()
 	for try := 1; ; try++ { // another process may take the port between our look and the server's start
 		l, err := net.Listen("tcp", "127.0.0.1:0")
