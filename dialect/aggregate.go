@@ -19,7 +19,14 @@ type aggregateForm struct {
 	second  string
 	join    func(v *invocation, first, second string) string
 	rewrite func(v *invocation) (fn, wrap string) // chooses function and wrap by the arguments' types
-	single  bool                                  // DISTINCT and ORDER BY inside the call are refused
+	// finish makes the answer of what the call answers, which it may write several times.
+	finish func(v *invocation, call value) string
+	// compose, where it is set, stands for the whole: the calls in it lie between brackets.
+	compose string
+	any     bool // the order of the rows has no part in the answer
+	single  bool // DISTINCT is refused
+	packed  bool // the arguments are packed into one: DISTINCT goes with no ORDER BY
+	once    bool // DISTINCT changes nothing
 }
 
 var aggregateFunctions = map[string]*aggregate{}
@@ -74,8 +81,9 @@ func (e *env) aggregateSQL(x *callExpr, name, over string) (string, Type) {
 	}
 	args := make([]value, len(x.args))
 	for i, a := range x.args {
-		if _, ok := a.(*lambdaExpr); ok {
-			e.unsupported(a.at(), name+" with lambdas")
+		if l, ok := a.(*lambdaExpr); ok {
+			args[i] = value{typ: Type{Kind: Function, Fields: make([]Field, len(l.params))}}
+			continue
 		}
 		args[i] = e.expr(a)
 	}
@@ -102,6 +110,12 @@ func (e *env) aggregateSQL(x *callExpr, name, over string) (string, Type) {
 	}
 	inv := &invocation{env: e, call: x, bind: bind}
 	for i, a := range args {
+		if l, ok := x.args[i].(*lambdaExpr); ok {
+			outside := *e
+			outside.scope = &scope{} // a lambda is written over what was gathered: no row's columns are in reach
+			inv.args = append(inv.args, outside.lambdaArgument(l, s.param(i), bind))
+			continue
+		}
 		v := e.coerce(a, s.param(i).instance(bind, a.typ))
 		v.sql = e.typed(v)
 		inv.args = append(inv.args, v)
@@ -119,14 +133,16 @@ func (e *env) aggregateSQL(x *callExpr, name, over string) (string, Type) {
 		if !inv.args[0].typ.comparable() || over != "" {
 			e.unsupported(x.pos, "DISTINCT in this aggregate")
 		}
-		if form.single {
+		if form.single || form.packed && len(x.order) > 0 {
 			e.unsupported(x.pos, "DISTINCT in "+name)
 		}
-		distinct = "DISTINCT "
+		if !form.once {
+			distinct = "DISTINCT "
+		}
 	}
 	order := ""
 	if len(x.order) > 0 {
-		if form.single || over != "" {
+		if over != "" {
 			e.unsupported(x.pos, "ORDER BY in this aggregate")
 		}
 		order = " ORDER BY " + e.sortList(x.order)
@@ -137,6 +153,9 @@ func (e *env) aggregateSQL(x *callExpr, name, over string) (string, Type) {
 				}
 			}
 		}
+		if form.any {
+			order = ""
+		}
 	}
 	fn, wrap := form.fn, form.wrap
 	if form.rewrite != nil {
@@ -146,20 +165,52 @@ func (e *env) aggregateSQL(x *callExpr, name, over string) (string, Type) {
 	if text == "" {
 		text = "$1"
 	}
-	for i, a := range inv.args {
-		text = strings.ReplaceAll(text, "$"+itoa(i+1), a.sql)
-	}
+	text = filled(text, inv.args)
 	call := fn + "(" + distinct + text + order + ")" + filter + over
-	if wrap != "" {
-		call = strings.ReplaceAll(wrap, "%", call)
-	}
-	if form.join != nil {
+	switch {
+	case form.compose != "":
+		call = composed(form.compose, distinct, order+")"+filter+over, inv.args)
+	case form.finish != nil:
+		call = form.finish(inv, value{sql: call, typ: inv.typ})
+	case form.join != nil:
 		call = form.join(inv, call, form.second+"("+distinct+text+order+")"+filter+over)
-	}
-	if strings.Contains(call, "$T") {
-		call = strings.ReplaceAll(call, "$T", duckType(inv.typ))
+	case wrap != "":
+		call = strings.ReplaceAll(strings.ReplaceAll(wrap, "$T", duckType(inv.typ)), "%", call)
 	}
 	return call, inv.typ
+}
+
+// filled writes $1, $2, … of a text as values, in one pass: what a value holds is not looked at again.
+func filled(text string, args []value) string {
+	var b strings.Builder
+	for i := 0; i < len(text); i++ {
+		if text[i] == '$' && i+1 < len(text) && digit(text[i+1]) {
+			b.WriteString(args[text[i+1]-'1'].sql)
+			i++
+			continue
+		}
+		b.WriteByte(text[i])
+	}
+	return b.String()
+}
+
+// composed writes an answer made of several calls: each lies between brackets, its name before its first parenthesis.
+func composed(text, distinct, end string, args []value) string {
+	var b strings.Builder
+	for text != "" {
+		i := strings.IndexByte(text, '[')
+		if i < 0 {
+			b.WriteString(text)
+			break
+		}
+		j := i + strings.IndexByte(text[i:], ']')
+		b.WriteString(text[:i])
+		name, rest, _ := strings.Cut(text[i+1:j], "(")
+		rest = strings.TrimSuffix(rest, ")")
+		b.WriteString(name + "(" + distinct + filled(rest, args) + end)
+		text = text[j+1:]
+	}
+	return b.String()
 }
 
 // sortList writes ORDER BY inside a call or a window.

@@ -90,7 +90,7 @@ func triable(x expr) bool {
 		return false
 	case *callExpr:
 		name := strings.ToLower(x.name[0].text)
-		if x.over != nil || name == "random" || name == "rand" || name == "uuid" {
+		if x.over != nil || name == "random" || name == "rand" || name == "uuid" || name == "shuffle" {
 			return false
 		}
 	}
