@@ -27,7 +27,7 @@ var queries = []answer{
 	{`SELECT count(*), count(errorcode), sum(_sequence), avg(_sequence), min(eventtime), max(eventname), bool_and(readonly), count_if(readonly) FROM trail`, `5 | 2 | 15 | 3.0 | 2026-11-20 10:00:00.000 | PutObject | false | 2`},
 	{`SELECT count(*), sum(_sequence), max(eventname) FROM trail WHERE false`, `0 | NULL | NULL`},
 	{`SELECT approx_distinct(eventname), approx_percentile(_sequence, 0.5), map_agg(eventid, eventname) FROM trail`, `4 | 3 | {e1=GetObject, e2=PutObject, e3=ConsoleLogin, e4=GetObject, e5=DeleteBucket}`},
-	{`SELECT histogram(eventname), multimap_agg(eventname, eventid) FROM trail`, `{ConsoleLogin=1, DeleteBucket=1, GetObject=2, PutObject=1} | {GetObject=[e1, e4], PutObject=[e2], ConsoleLogin=[e3], DeleteBucket=[e5]}`},
+	{`SELECT histogram(eventname), multimap_agg(eventname, eventid) FROM trail`, `{ConsoleLogin=1, DeleteBucket=1, GetObject=2, PutObject=1} | {ConsoleLogin=[e3], DeleteBucket=[e5], GetObject=[e1, e4], PutObject=[e2]}`},
 	{`SELECT eventname FROM trail INTERSECT SELECT 'GetObject'`, `GetObject`},
 	{`SELECT eventname FROM trail EXCEPT SELECT 'GetObject' ORDER BY 1`, `ConsoleLogin; DeleteBucket; PutObject`},
 	{`SELECT DISTINCT eventname FROM trail ORDER BY eventname LIMIT 2`, `ConsoleLogin; DeleteBucket`},
