@@ -130,8 +130,11 @@ func (e *env) aggregateSQL(x *callExpr, name, over string) (string, Type) {
 	}
 	distinct := ""
 	if x.distinct {
-		if !inv.args[0].typ.comparable() || over != "" {
-			e.unsupported(x.pos, "DISTINCT in this aggregate")
+		for i, a := range inv.args {
+			if !a.typ.comparable() {
+				e.fail(x.pos, "DISTINCT can only be applied to comparable types (actual: %s)", a.typ)
+			}
+			inv.args[i].sql = e.canonicalMaps(a.sql, a.typ)
 		}
 		if form.single || form.packed && len(x.order) > 0 {
 			e.unsupported(x.pos, "DISTINCT in "+name)
@@ -142,13 +145,10 @@ func (e *env) aggregateSQL(x *callExpr, name, over string) (string, Type) {
 	}
 	order := ""
 	if len(x.order) > 0 {
-		if over != "" {
-			e.unsupported(x.pos, "ORDER BY in this aggregate")
-		}
 		order = " ORDER BY " + e.sortList(x.order)
 		if x.distinct {
 			for _, o := range x.order {
-				if e.key(e.scope, o.x) != e.key(e.scope, x.args[0]) {
+				if !e.among(o.x, x.args) {
 					e.fail(o.pos, "For aggregate function with DISTINCT, ORDER BY expressions must appear in arguments")
 				}
 			}
@@ -178,6 +178,17 @@ func (e *env) aggregateSQL(x *callExpr, name, over string) (string, Type) {
 		call = strings.ReplaceAll(strings.ReplaceAll(wrap, "$T", duckType(inv.typ)), "%", call)
 	}
 	return call, inv.typ
+}
+
+// among tells whether an expression is one of a list.
+func (e *env) among(x expr, list []expr) bool {
+	key := e.key(e.scope, x)
+	for _, l := range list {
+		if e.key(e.scope, l) == key {
+			return true
+		}
+	}
+	return false
 }
 
 // filled writes $1, $2, … of a text as values, in one pass: what a value holds is not looked at again.

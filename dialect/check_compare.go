@@ -6,7 +6,7 @@ import "strings"
 func (e *env) comparison(pos int, op string, left, right value) value {
 	left, right = e.lenient(pos, left, right), e.lenient(pos, right, left)
 	t, ok := common(left.typ, right.typ)
-	if !ok || t.Kind == Function || t.Kind == Map || op != "=" && op != "<>" && !t.orderable() {
+	if !ok || t.Kind == Function || op != "=" && op != "<>" && !t.orderable() {
 		e.fail(pos, "Cannot apply operator: %s %s %s", left.typ, op, right.typ)
 	}
 	return boolean(e.compare(op, e.coerce(left, t), e.coerce(right, t)))
@@ -42,6 +42,8 @@ func (c *checker) compare(op string, left, right value) string {
 		return c.compareRows(op, left, right, t)
 	case t.Kind == Array:
 		return c.compareArrays(op, left, right, t)
+	case t.Kind == Map:
+		return c.compareMaps(op, left, right, t)
 	case t.Kind == JSON:
 		c.unsupported(c.current, "comparing values of type json")
 	}
@@ -66,41 +68,6 @@ func (c *checker) compareFloats(op string, left, right value) string {
 		plain = "(CASE WHEN isnan($1) OR isnan($2) THEN ($1 IS NULL OR $2 IS NULL) AND NULL ELSE $1 " + op + " $2 END)"
 	}
 	return c.template(plain, left, right)
-}
-
-// compareRows compares member by member: NULL members make the answer NULL unless another member decides it.
-func (c *checker) compareRows(op string, left, right value, t Type) string {
-	switch op {
-	case "<>":
-		return "(NOT " + c.compareRows("=", left, right, t) + ")"
-	case "=":
-	default:
-		c.unsupported(c.current, "comparing rows by "+op)
-	}
-	var terms []string
-	for i, f := range t.Fields {
-		name := quote(memberName(t, i))
-		l := value{sql: "struct_extract($1, " + name + ")", typ: f.Type, easy: true}
-		r := value{sql: "struct_extract($2, " + name + ")", typ: f.Type, easy: true}
-		terms = append(terms, c.compare("=", l, r))
-	}
-	return c.template("(CASE WHEN $1 IS NULL OR $2 IS NULL THEN NULL ELSE "+balanced(terms, " AND ")+" END)", left, right)
-}
-
-// compareArrays compares element by element: a difference decides, else a NULL makes the answer NULL. To DuckDB NULLs are equal.
-func (c *checker) compareArrays(op string, left, right value, t Type) string {
-	if op == "<>" {
-		return "(NOT " + c.compareArrays("=", left, right, t) + ")"
-	}
-	if !t.Elem.plain() {
-		c.unsupported(c.current, "comparing values of type "+t.String())
-	}
-	if op == "=" {
-		return c.template("(CASE WHEN len($1) <> len($2) THEN false WHEN list_count($1) = len($1) AND list_count($2) = len($2) THEN $1 = $2 "+
-			"WHEN $1 IS NULL OR $2 IS NULL THEN NULL WHEN len(list_filter(range(1, len($1) + 1), lambda i: $1[i] <> $2[i])) > 0 THEN false END)", left, right)
-	}
-	return c.template("(CASE WHEN list_count($1) < len($1) OR list_count($2) < len($2) THEN "+
-		raise("comparing arrays that hold NULL is not supported yet", TypeBoolean)+" ELSE $1 "+op+" $2 END)", left, right)
 }
 
 func (e *env) between(x *betweenExpr) value {
@@ -143,7 +110,7 @@ func (e *env) inList(x *inListExpr) value {
 	t := values[0].typ
 	for i, v := range values[1:] {
 		u, ok := common(t, v.typ)
-		if !ok || u.Kind == Function || u.Kind == Map {
+		if !ok || u.Kind == Function {
 			e.fail(at[i+1].at(), "IN value and list items must be the same type: %s vs %s", t, v.typ)
 		}
 		t = u
@@ -164,6 +131,11 @@ func (e *env) inList(x *inListExpr) value {
 		b.WriteString("))")
 		sql = b.String()
 	} else {
+		for _, l := range x.list {
+			if (t.has(Real) || t.has(Double)) && !constant(l) && e.key(e.scope, l) == e.key(e.scope, x.x) {
+				e.unsupported(l.at(), "a value of type "+t.String()+" in a list that holds it itself") // to Trino NaN is in it
+			}
+		}
 		sql = e.bind(values[0], func(first value) string {
 			terms := make([]string, len(values)-1)
 			for i, v := range values[1:] {
@@ -176,49 +148,6 @@ func (e *env) inList(x *inListExpr) value {
 		sql = "(NOT " + sql + ")"
 	}
 	return boolean(sql)
-}
-
-// columnQuery checks a query that answers one column, and brings it and v to one type.
-func (e *env) columnQuery(x expr, q *queryNode, v value, what string) (left, right string, t Type) {
-	e.noSubquery(x)
-	res := e.query(q, e.scope)
-	if len(res.fields) != 1 {
-		e.fail(q.pos, "Multiple columns returned by subquery are not yet supported. Found %d", len(res.fields))
-	}
-	t, ok := common(v.typ, res.fields[0].typ)
-	if !ok || !t.plain() {
-		if ok {
-			e.unsupported(x.at(), what+" over values of type "+t.String())
-		}
-		e.fail(x.at(), "value and result of subquery must be of the same type for %s: %s vs %s", what, v.typ, res.fields[0].typ)
-	}
-	fields := []outField{{typ: t}}
-	return castNull(e.coerce(v, t), t), e.arm(res, fields), t
-}
-
-func (e *env) inQuery(x *inQueryExpr) value {
-	left, right, _ := e.columnQuery(x, x.query, e.expr(x.x), "IN expression")
-	word := " IN "
-	if x.not {
-		word = " NOT IN "
-	}
-	return boolean("(" + left + word + right + ")")
-}
-
-func (e *env) quantified(x *quantifiedExpr) value {
-	if x.op == "<>" && !x.all {
-		// Trino answers true for NULL <> ANY over different values; neither that nor SQL's NULL is worth having.
-		e.unsupported(x.pos, "<> ANY")
-	}
-	left, right, t := e.columnQuery(x, x.query, e.expr(x.x), "quantified comparison")
-	if x.op != "=" && x.op != "<>" && !t.orderable() {
-		e.fail(x.pos, "Type [%s] must be orderable in order to be used in quantified comparison", t)
-	}
-	word := " ANY "
-	if x.all {
-		word = " ALL "
-	}
-	return boolean("(" + left + " " + x.op + word + right + ")")
 }
 
 func (e *env) isDistinct(x *distinctExpr) value {
@@ -235,7 +164,7 @@ func (e *env) isDistinct(x *distinctExpr) value {
 	if x.not {
 		word = " IS NOT DISTINCT FROM "
 	}
-	return boolean("(" + castNull(e.coerce(left, t), t) + word + castNull(e.coerce(right, t), t) + ")")
+	return boolean("(" + e.canonicalMaps(castNull(e.coerce(left, t), t), t) + word + e.canonicalMaps(castNull(e.coerce(right, t), t), t) + ")")
 }
 
 // like writes LIKE. Neither Trino nor DuckDB escapes anything where no ESCAPE is given.

@@ -100,7 +100,7 @@ func (e *env) exprOf(x expr) value {
 	case *inListExpr:
 		return e.inList(x)
 	case *inQueryExpr:
-		return e.inQuery(x)
+		return e.inQuery(x, x.query, e.expr(x.x), x.not)
 	case *likeExpr:
 		return e.like(x)
 	case *isNullExpr:
@@ -114,16 +114,10 @@ func (e *env) exprOf(x expr) value {
 	case *quantifiedExpr:
 		return e.quantified(x)
 	case *existsExpr:
-		e.noSubquery(x)
-		res := e.query(x.query, e.scope)
+		res, _ := e.subquery(x, x.query)
 		return boolean("EXISTS (" + res.sql + ")")
 	case *subqueryExpr:
-		e.noSubquery(x)
-		res := e.query(x.query, e.scope)
-		if len(res.fields) != 1 {
-			e.fail(x.pos, "Multiple columns returned by subquery are not yet supported. Found %d", len(res.fields))
-		}
-		return value{sql: "(" + res.sql + ")", typ: res.fields[0].typ}
+		return e.scalarQuery(x)
 	case *caseExpr:
 		return e.caseOf(x)
 	case *castExpr:
@@ -321,7 +315,7 @@ func (e *env) caseWith(x *caseExpr, operand value, results []value, t Type) valu
 	}
 	ct := e.unify(values, at, "CASE operand type does not match WHEN clause operand type")
 	if !ct.plain() {
-		e.unsupported(x.pos, "CASE with an operand of type "+ct.String())
+		return e.caseChosen(x, operand, values[1:], results, t, ct)
 	}
 	var b strings.Builder
 	b.WriteString("CASE " + castNull(e.coerce(operand, ct), ct))
@@ -333,6 +327,32 @@ func (e *env) caseWith(x *caseExpr, operand value, results []value, t Type) valu
 	}
 	b.WriteString(" END")
 	return value{sql: b.String(), typ: t}
+}
+
+// caseChosen is CASE with an operand whose comparison is no plain =: which of the results it is comes first, as a number.
+func (e *env) caseChosen(x *caseExpr, operand value, values, results []value, t, ct Type) value {
+	for _, w := range x.whens {
+		if !triable(w.condition) {
+			e.unsupported(w.condition.at(), "a subquery in CASE with an operand of type "+ct.String())
+		}
+	}
+	chosen := e.bind(e.coerce(operand, ct), func(v value) string {
+		var b strings.Builder
+		b.WriteString("CASE")
+		for i, w := range values {
+			b.WriteString(" WHEN " + e.compare("=", v, e.coerce(w, ct)) + " THEN " + itoa(i))
+		}
+		return b.String() + " END"
+	})
+	var b strings.Builder
+	b.WriteString("CASE " + chosen)
+	for i := range values {
+		b.WriteString(" WHEN " + itoa(i) + " THEN " + castNull(e.coerce(results[i], t), t))
+	}
+	if x.fallback != nil {
+		b.WriteString(" ELSE " + castNull(e.coerce(results[len(results)-1], t), t))
+	}
+	return value{sql: b.String() + " END", typ: t}
 }
 
 // plain types are those whose = in DuckDB is Trino's as it is.

@@ -31,7 +31,9 @@ func (c *checker) relation(r relation, lateral *scope, outer *scope) source {
 	case *joinRef:
 		return c.join(r, lateral, outer)
 	case *sampleRef:
-		c.unsupported(r.pos, "TABLESAMPLE")
+		return c.sample(r, lateral, outer)
+	case *tableFunctionRef:
+		return c.tableFunction(r)
 	case *matchRef:
 		c.unsupported(r.pos, "MATCH_RECOGNIZE")
 	case *jsonTableRef:
@@ -65,6 +67,13 @@ func (c *checker) tableRef(r *tableRef) source {
 	if len(r.name) == 1 {
 		for w := c.with; w != nil; w = w.outer {
 			if w.name == rel {
+				if w.own != nil {
+					if w.own.refused != "" {
+						c.fail(r.pos, "%s", w.own.refused)
+					}
+					w.own.refs++
+					w.own.pos = r.pos
+				}
 				alias := c.relationName()
 				s := source{sql: w.sql + " AS " + alias, fields: c.columnsOf(alias, w.res)}
 				for _, f := range s.fields {

@@ -23,30 +23,33 @@ type withScope struct {
 	name  string
 	sql   string // its name in the written SQL
 	res   result
+	own   *recursion // set within the text of a query of WITH RECURSIVE
 }
 
 func (c *checker) query(q *queryNode, parent *scope) result {
 	saved := c.with
 	defer func() { c.with = saved }()
 	var ctes []string
-	if q.recursive {
-		c.unsupported(q.pos, "WITH RECURSIVE")
-	}
 	for i, w := range q.with {
 		for _, other := range q.with[:i] {
 			if strings.EqualFold(other.name.text, w.name.text) {
 				c.fail(w.name.pos, "WITH query name '%s' specified more than once", w.name.text)
 			}
 		}
-		res := c.query(w.query, parent)
-		res.fields = c.renamed(res.fields, w.columns, w.name)
+		var res result
+		if q.recursive {
+			res = c.recursiveWith(w, parent)
+		} else {
+			res = c.query(w.query, parent)
+			res.fields = c.renamed(res.fields, w.columns, w.name)
+		}
 		for i := range res.fields {
 			res.fields[i].use = nil // it may be read in several places
 		}
 		n := "w" + itoa(c.numbers+1)
 		c.numbers++
 		ctes = append(ctes, n+" AS ("+res.sql+")")
-		c.with = &withScope{c.with, strings.ToLower(w.name.text), n, res}
+		c.with = &withScope{outer: c.with, name: strings.ToLower(w.name.text), sql: n, res: res}
 	}
 	res := c.queryBody(q, parent)
 	if len(ctes) > 0 {
@@ -115,7 +118,10 @@ func (c *checker) body(b body, parent *scope) result {
 }
 
 func (c *checker) setOperation(b *setNode, parent *scope) result {
-	left, right := c.body(b.left, parent), c.body(b.right, parent)
+	return c.combine(b, c.body(b.left, parent), c.body(b.right, parent))
+}
+
+func (c *checker) combine(b *setNode, left, right result) result {
 	if len(left.fields) != len(right.fields) {
 		c.fail(b.pos, "%s query has different number of fields: %d, %d", b.op, len(left.fields), len(right.fields))
 	}
@@ -126,7 +132,7 @@ func (c *checker) setOperation(b *setNode, parent *scope) result {
 		if !ok {
 			c.fail(b.pos, "column %d in %s query has incompatible types: %s, %s", i+1, b.op, l, r)
 		}
-		if !(b.op == "UNION" && b.all) && !t.comparable() {
+		if !(b.op == "UNION" && b.all) && (!t.comparable() || b.all && t.has(Map)) {
 			c.unsupported(b.pos, "comparing values of type "+t.String()+" in "+b.op)
 		}
 		fields[i].typ, fields[i].use = t, nil
@@ -135,16 +141,20 @@ func (c *checker) setOperation(b *setNode, parent *scope) result {
 	if b.all {
 		op += " ALL"
 	}
-	return result{c.arm(left, fields) + " " + op + " " + c.arm(right, fields), fields}
+	compared := !(b.op == "UNION" && b.all)
+	return result{c.arm(left, fields, compared) + " " + op + " " + c.arm(right, fields, compared), fields}
 }
 
-// arm is one side of a set operation, its columns in the types of the whole.
-func (c *checker) arm(r result, fields []outField) string {
+// arm is one side of a set operation, its columns in the types of the whole; its maps have one form each where they are compared.
+func (c *checker) arm(r result, fields []outField, compared bool) string {
 	exprs := make([]string, len(fields))
 	changed := false
 	for i, f := range fields {
 		col := "c" + itoa(i)
 		v := c.coerce(value{sql: col, typ: r.fields[i].typ, easy: true}, f.typ)
+		if compared {
+			v.sql = c.canonicalMaps(v.sql, f.typ)
+		}
 		exprs[i] = v.sql + " AS " + col
 		changed = changed || v.sql != col
 	}
@@ -237,6 +247,13 @@ type projection struct {
 	values   []value
 	fields   []outField
 	order    []string
+	// sorted is, for each of order, the column that it is, and how it is sorted; the column is -1 where it is none of the answer's.
+	sorted []sortedBy
+}
+
+type sortedBy struct {
+	column    int
+	direction string
 }
 
 func (p *projection) add(v value, name, label string) {
@@ -259,7 +276,7 @@ func (c *checker) finish(p *projection, q *queryNode) result {
 	}
 	ranked := q.ties && len(p.order) > 0
 	if ranked && p.distinct {
-		c.unsupported(q.limit.pos, "WITH TIES after DISTINCT")
+		return c.distinctTies(p, q)
 	}
 	order := strings.Join(p.order, ", ")
 	if ranked {
@@ -304,6 +321,22 @@ func (c *checker) finish(p *projection, q *queryNode) result {
 		b.WriteString(" OFFSET " + itoa64(q.offset.n))
 	}
 	return result{b.String(), p.fields}
+}
+
+// distinctTies is WITH TIES after DISTINCT: the ranks are those of the distinct rows. ORDER BY knows nothing but their columns.
+func (c *checker) distinctTies(p *projection, q *queryNode) result {
+	sorts := p.sorted
+	p.order, p.sorted = nil, nil
+	inner := c.finish(p, &queryNode{node: q.node})
+	rel := c.relationName()
+	outer := &projection{from: "(" + inner.sql + ") AS " + rel}
+	for i, f := range p.fields {
+		outer.add(value{sql: rel + ".c" + itoa(i), typ: f.typ, easy: true}, f.name, f.label)
+	}
+	for _, s := range sorts {
+		outer.order = append(outer.order, rel+".c"+itoa(s.column)+s.direction)
+	}
+	return c.finish(outer, q)
 }
 
 // orderBy checks ORDER BY. Its names mean columns of the answer first, then what the expressions of e mean.
@@ -371,6 +404,7 @@ func (c *checker) orderBy(e *env, p *projection, q *queryNode) {
 			c.fail(s.pos, "Type %s is not orderable, and therefore cannot be used in ORDER BY: %s", v.typ, c.source(s.x))
 		}
 		p.order = append(p.order, sql+direction(s))
+		p.sorted = append(p.sorted, sortedBy{index, direction(s)})
 	}
 }
 

@@ -115,10 +115,11 @@ func (c *checker) items(e *env, p *projection, s *selectNode) {
 			p.add(v, name, label)
 		}
 		if p.distinct {
-			for _, f := range p.fields[from:] {
+			for i, f := range p.fields[from:] {
 				if !f.typ.comparable() {
 					c.unsupported(item.pos, "DISTINCT over values of type "+f.typ.String())
 				}
+				p.values[from+i].sql = c.canonicalMaps(p.values[from+i].sql, f.typ)
 			}
 		}
 	}
@@ -131,20 +132,19 @@ func (c *checker) star(e *env, p *projection, item *selectItem, rel string) {
 		if f.hidden || rel != "" && f.rel != rel {
 			continue
 		}
-		label := f.label
+		known, label := f.name, f.label
 		if item.columns != nil {
 			if n >= len(item.columns) {
 				c.fail(item.columns[0].pos, "Column alias list has %d entries but the relation has more columns", len(item.columns))
 			}
 			label = canonical(item.columns[n])
+			known = strings.ToLower(label)
 		}
 		v := c.referenceValue(reference{scope: e.scope, field: f, label: name{node: item.node, text: f.label}})
-		if label == "" {
+		if known == "" {
 			label = "_col" + itoa(len(p.values))
-			p.add(v, "", label)
-		} else {
-			p.add(v, strings.ToLower(label), label)
 		}
+		p.add(v, known, label)
 		n++
 	}
 	if item.columns != nil && n != len(item.columns) {

@@ -201,10 +201,8 @@ func coercible(from, to Type) (distance int, ok bool) {
 	return int(to.Kind) - int(from.Kind), true
 }
 
-// comparable and orderable tell what = and < may be asked of. DuckDB compares maps by the order of their entries, so Loch compares none.
-func (t Type) comparable() bool {
-	return t.every(func(k Kind) bool { return k != Map && k != Function })
-}
+// comparable and orderable tell what = and < may be asked of.
+func (t Type) comparable() bool { return t.every(func(k Kind) bool { return k != Function }) }
 func (t Type) orderable() bool {
 	return t.every(func(k Kind) bool { return k != Map && k != Function && k != JSON })
 }

@@ -191,7 +191,11 @@ func mapForm(e *env, x *callExpr) value {
 		e.fail(x.pos, "Unexpected parameters (%s, %s) for function map. Expected: map(array(K), array(V)), map()", keys.typ, values.typ)
 	}
 	t := MapOf(*keys.typ.Elem, *values.typ.Elem)
-	sql := e.template("CASE WHEN len($1) <> len($2) THEN "+raise("Key and value arrays must be the same length", t)+" ELSE map($1, $2) END", keys, values)
+	indeterminate := ""
+	if k := keys.typ.Elem.Kind; k == Array || k == Row {
+		indeterminate = " WHEN " + e.holdsNull("$1", keys.typ) + " THEN " + raise("map key cannot be indeterminate", t)
+	}
+	sql := e.template("CASE WHEN len($1) <> len($2) THEN "+raise("Key and value arrays must be the same length", t)+indeterminate+" ELSE map($1, $2) END", keys, values)
 	return value{sql: sql, typ: t}
 }
 

@@ -167,7 +167,7 @@ func (c *checker) groupKey(g *grouping, s *selectNode, x expr) int {
 		c.unsupported(x.at(), "GROUP BY over values of type "+v.typ.String())
 	}
 	i := len(g.keys)
-	g.keys = append(g.keys, value{sql: c.typed(v), typ: v.typ, path: key})
+	g.keys = append(g.keys, value{sql: c.canonicalMaps(c.typed(v), v.typ), typ: v.typ, path: key})
 	g.byKey[key] = value{sql: g.rel + ".g" + itoa(i), typ: v.typ, easy: true}
 	g.shapes[reflect.TypeOf(x)] = true
 	return i

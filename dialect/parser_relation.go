@@ -120,11 +120,10 @@ func (p *parser) relationPrimary() relation {
 		return p.jsonTable(pos)
 	case p.accept("TABLE"):
 		p.expectSym("(")
-		r := &tableFunctionRef{node: node{pos: pos}, name: p.qualifiedName()}
-		if !p.tok.isSym("(") {
-			p.unexpected("'('")
-		}
-		p.fail(pos, "table function %s is not supported", r.name[len(r.name)-1].text)
+		r := p.tableFunction(pos)
+		p.expectSym(")")
+		r.end = p.prevEnd
+		return r
 	}
 	r := &tableRef{node: node{pos: pos}, name: p.tableName()}
 	r.end = p.prevEnd

@@ -119,7 +119,6 @@ func TestParseRefuses(t *testing.T) {
 		{"SELECT " + strings.Repeat("(", 200) + "1", "line 1:157: the statement is nested more than 150 levels deep"},
 		{"SELECT * FROM read_csv('x')", "line 1:23: mismatched input '('. Expecting: <EOF>"},
 		{"SELECT * FROM 'file.parquet'", "line 1:15: mismatched input ''file.parquet''. Expecting: <identifier>"},
-		{"SELECT * FROM TABLE(sequence(1, 2))", "line 1:15: table function sequence is not supported"},
 		{"SELECT a::varchar", "line 1:9: mismatched input ':'. Expecting: <EOF>"},
 		{"SELECT DISTINCT ON (a) b", "line 1:17: mismatched input 'ON'. Expecting: <expression>"},
 		{"SELECT a QUALIFY b FROM t", "line 1:18: mismatched input 'b'. Expecting: <EOF>"},

@@ -8,6 +8,8 @@ type scope struct {
 	fields []*field
 	// group is set where expressions stand above GROUP BY: then only what is grouped by has a value.
 	group *grouping
+	// crossed is set where the scope is that around a subquery: it becomes true once a name of the subquery means something out here.
+	crossed *bool
 }
 
 // field is one column that a name may mean.
@@ -64,7 +66,16 @@ type reference struct {
 // lookup finds what [relation.]column.members… means; ok is false where nothing has the name.
 func (c *checker) lookup(s *scope, names []name) (r reference, ok bool) {
 	first := strings.ToLower(names[0].text)
+	var crossed []*bool
+	defer func() {
+		for _, flag := range crossed {
+			*flag = *flag || ok
+		}
+	}()
 	for ; s != nil; s = s.parent {
+		if s.crossed != nil {
+			crossed = append(crossed, s.crossed)
+		}
 		if len(names) > 1 {
 			second := strings.ToLower(names[1].text)
 			if f := c.find(s, names[0], func(f *field) bool { return f.rel == first && f.name == second }); f != nil {

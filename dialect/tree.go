@@ -161,9 +161,24 @@ type unnestRef struct {
 	ordinality bool
 }
 
+// tableFunctionRef is TABLE(function(…)).
 type tableFunctionRef struct {
 	node
-	name []name
+	name      []name
+	args      []*tableFunctionArg
+	partition bool // COPARTITION was written
+}
+
+// tableFunctionArg is an expression, a table or a descriptor; name is nil where it is passed by its place.
+type tableFunctionArg struct {
+	node
+	name       *name
+	x          expr
+	table      relation
+	properties string // the first word of what follows a table: PARTITION, PRUNE, KEEP, ORDER
+	descriptor bool
+	columns    []name // of a descriptor; nil for CAST(NULL AS DESCRIPTOR)
+	types      bool   // some of them have types
 }
 
 type jsonTableRef struct {

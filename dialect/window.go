@@ -159,7 +159,7 @@ func (e *env) over(o *overClause, f *windowFunction, name string) string {
 		var list []string
 		for _, p := range partition {
 			v := e.expr(p)
-			if !v.typ.comparable() {
+			if !v.typ.comparable() || v.typ.has(Map) {
 				e.unsupported(p.at(), "PARTITION BY over values of type "+v.typ.String())
 			}
 			list = append(list, e.typed(v))
