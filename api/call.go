@@ -3,6 +3,9 @@
 package api
 
 import (
+	"net/http"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/lochlake/loch/access"
@@ -18,4 +21,28 @@ type Call struct {
 	SourceIP  string
 	UserAgent string
 	Time      time.Time // when the request came, UTC
+	// Wait is how long the caller would rather wait than be told that there is nothing new: the preference "wait" of RFC 7240, of which at
+	// most 20 seconds count. DescribeQuery heeds it.
+	Wait time.Duration
+}
+
+// maxWait bounds Call.Wait.
+const maxWait = 20 * time.Second
+
+// preferredWait reads the preference "wait" (RFC 7240, section 4.3), in whole seconds. What it cannot read is as if it were not there, as the RFC wants.
+func preferredWait(h http.Header) time.Duration {
+	for _, line := range h.Values("Prefer") {
+		for p := range strings.SplitSeq(line, ",") {
+			name, value, _ := strings.Cut(p, "=")
+			if !strings.EqualFold(strings.TrimSpace(name), "wait") {
+				continue
+			}
+			value, _, _ = strings.Cut(value, ";")
+			if n, err := strconv.ParseUint(strings.TrimSpace(value), 10, 31); err == nil {
+				return min(time.Duration(n)*time.Second, maxWait)
+			}
+			return 0
+		}
+	}
+	return 0
 }

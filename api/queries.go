@@ -21,6 +21,8 @@ type Queries interface {
 	Describe(ctx context.Context, sc meta.Scope, id, storeID string) (meta.Query, error)
 	// Last is the newest query of a template.
 	Last(ctx context.Context, sc meta.Scope, alias, storeID string) (meta.Query, error)
+	// Wait returns when the query has ended, at once where it had, and after d at the latest.
+	Wait(ctx context.Context, id string, d time.Duration)
 	// Results gives rows to row, NULL as nil, and where the next page begins, -1 after the last.
 	Results(ctx context.Context, sc meta.Scope, id, storeID string, from int64, n int, row func(names []string, texts [][]byte)) (q meta.Query, next int64, err error)
 	Cancel(ctx context.Context, sc meta.Scope, id, storeID string) (meta.Query, error)
@@ -102,6 +104,10 @@ func (h *queries) describe(ctx context.Context, c *Call, in *model.DescribeQuery
 		q, err = h.Last(ctx, c.Scope, *in.QueryAlias, store)
 	} else {
 		q, err = h.Describe(ctx, c.Scope, *in.QueryId, store)
+	}
+	if err == nil && c.Wait > 0 {
+		h.Wait(ctx, q.ID, c.Wait)
+		q, err = h.Describe(ctx, c.Scope, q.ID, store)
 	}
 	if err != nil {
 		return nil, err

@@ -21,7 +21,7 @@ const (
 )
 
 // fakeQueries has one store and five queries, the first of which answers 2,500 rows of two columns of one name.
-type fakeQueries struct{ started []string }
+type fakeQueries struct{ started, waited []string }
 
 func (f *fakeQueries) Store(_ context.Context, _ meta.Scope, ref string) (meta.EventDataStore, error) {
 	if !strings.HasSuffix(ref, testStoreID) {
@@ -34,6 +34,8 @@ func (f *fakeQueries) Start(_ context.Context, _ meta.Scope, principal string, r
 	f.started = append(f.started, principal+" "+strings.Join(append([]string{r.Alias + r.SQL}, r.Parameters...), ",")+r.DeliverTo)
 	return meta.Query{ID: testQueryID}, nil
 }
+
+func (f *fakeQueries) Wait(_ context.Context, id string, d time.Duration) { f.waited = append(f.waited, id+" "+d.String()) }
 
 func (f *fakeQueries) Describe(_ context.Context, _ meta.Scope, id, _ string) (meta.Query, error) {
 	if id != testQueryID {
@@ -99,6 +101,12 @@ func TestQueries(t *testing.T) {
 	a = w.call("DescribeQuery", `{"QueryAlias":"abc"}`)
 	if a.status != 200 || !strings.Contains(a.body, `"ErrorMessage":"why","DeliveryS3Uri":"s3://bucket","DeliveryStatus":"ACCESS_DENIED"`) {
 		t.Error(a.status, a.body)
+	}
+
+	// A caller that would rather wait has its answer when there is news.
+	r := w.request("POST", "/", "cloudtrail", `{"QueryId":"`+testQueryID+`"}`, "X-Amz-Target", "CloudTrail_20131101.DescribeQuery", "Content-Type", "application/x-amz-json-1.1", "Prefer", "wait=3")
+	if a := w.do(r); a.status != 200 || len(f.waited) != 1 || f.waited[0] != testQueryID+" 3s" {
+		t.Error(a.status, a.body, f.waited)
 	}
 
 	// Pages: the rows in order, none left out, none twice; the last without a token.

@@ -84,7 +84,7 @@ func (s *Server) handle(p protocol, serve func(*request) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := s.now()
 		q := &request{s: s, p: p, w: &response{ResponseWriter: w}, r: r, start: start, call: Call{
-			Operation: "unknown", RequestID: uuid.NewString(), UserAgent: r.UserAgent(), Time: start.UTC()}}
+			Operation: "unknown", RequestID: uuid.NewString(), UserAgent: r.UserAgent(), Time: start.UTC(), Wait: preferredWait(r.Header)}}
 		q.call.SourceIP, _, _ = net.SplitHostPort(r.RemoteAddr)
 		w.Header().Set("x-amzn-RequestId", q.call.RequestID)
 		q.control = http.NewResponseController(w)

@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -93,6 +94,11 @@ const attempts = 6
 
 // Call carries out one operation of CloudTrail's control plane. Throttling and 5xx answers are tried again with growing pauses, about six seconds in all.
 func (c *Client) Call(ctx context.Context, operation string, in, out any) error {
+	return c.callPatiently(ctx, operation, in, out, 0)
+}
+
+// callPatiently is Call for an operation that a server may answer later, when there is something new (RFC 7240); patience is in whole seconds.
+func (c *Client) callPatiently(ctx context.Context, operation string, in, out any, patience time.Duration) error {
 	body, err := json.Marshal(in)
 	if err != nil {
 		return err
@@ -102,6 +108,9 @@ func (c *Client) Call(ctx context.Context, operation string, in, out any) error 
 		if err == nil {
 			req.Header.Set("Content-Type", "application/x-amz-json-1.1")
 			req.Header.Set("X-Amz-Target", "CloudTrail_20131101."+operation)
+			if patience > 0 {
+				req.Header.Set("Prefer", "wait="+strconv.Itoa(int(patience.Seconds())))
+			}
 		}
 		return req, err
 	}, "cloudtrail", body, out)

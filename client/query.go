@@ -50,10 +50,14 @@ func (c *Client) Query(ctx context.Context, sql string, progress func(State), co
 	return state, c.pages(ctx, started.QueryId, columns, row)
 }
 
+// patience is how long the server may wait for a query's end before it answers, so that progress is shown every so often.
+const patience = time.Second
+
 func (c *Client) wait(ctx context.Context, id *string, progress func(State)) (State, error) {
 	for start := time.Now(); ; {
 		var d model.DescribeQueryResponse
-		if err := c.Call(ctx, "DescribeQuery", model.DescribeQueryRequest{QueryId: id}, &d); err != nil {
+		asked := time.Now()
+		if err := c.callPatiently(ctx, "DescribeQuery", model.DescribeQueryRequest{QueryId: id}, &d, patience); err != nil {
 			return State{}, err
 		}
 		s := State{Status: value(d.QueryStatus), Error: value(d.ErrorMessage)}
@@ -65,6 +69,9 @@ func (c *Client) wait(ctx context.Context, id *string, progress func(State)) (St
 		}
 		if progress != nil {
 			progress(s)
+		}
+		if time.Since(asked) >= patience/2 { // the server has waited
+			continue
 		}
 		select {
 		case <-ctx.Done():

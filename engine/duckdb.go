@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -39,11 +40,13 @@ const (
 
 // DuckDB is the embedded engine: each statement runs in a child process of its own, taken from a few that are kept warm.
 type DuckDB struct {
-	cfg    Config
-	spares chan *child
-	ctx    context.Context
-	stop   context.CancelFunc
-	wg     sync.WaitGroup
+	cfg     Config
+	spares  chan *child
+	running atomic.Int64  // statements
+	wake    chan struct{} // tells rest that running or spares changed; holds one
+	ctx     context.Context
+	stop    context.CancelFunc
+	wg      sync.WaitGroup
 
 	mu       sync.Mutex
 	plainRun bool // the machine refuses namespaces
@@ -80,7 +83,7 @@ func NewDuckDB(cfg Config) (*DuckDB, error) {
 	}
 	cfg.TempDir = dir
 	f := promauto.With(cfg.Registry)
-	d := &DuckDB{cfg: cfg, spares: make(chan *child, cfg.Spare),
+	d := &DuckDB{cfg: cfg, spares: make(chan *child, cfg.Spare), wake: make(chan struct{}, 1),
 		started:  f.NewCounter(prometheus.CounterOpts{Name: "loch_engine_children_total", Help: "Query processes started."}),
 		failures: f.NewCounterVec(prometheus.CounterOpts{Name: "loch_engine_failures_total", Help: "Statements that failed, by kind."}, []string{"kind"}),
 		landlock: f.NewGauge(prometheus.GaugeOpts{Name: "loch_engine_landlock_version", Help: "Landlock version that confines query processes; 0: none."}),
@@ -104,8 +107,12 @@ func (d *DuckDB) Close() error {
 	}
 }
 
-// breath is how long the statement that took a spare has the machine to itself before the next one starts, as long as another is ready.
-const breath = 30 * time.Millisecond
+// A start takes as much of a core as a small statement does. So statements that run have the machine to themselves before a spare is started in place
+// of one that was taken: for a breath at most, and only as long as another is ready. After the last has ended, its answer goes out first.
+const (
+	breath = time.Second
+	grace  = 25 * time.Millisecond
+)
 
 // refill keeps the spares warm until the engine closes.
 func (d *DuckDB) refill() {
@@ -119,9 +126,8 @@ func (d *DuckDB) refill() {
 			pause = 0
 			select {
 			case d.spares <- c:
-				if len(d.spares) > 1 {
-					pause = breath
-				}
+				d.rest()
+				continue
 			case <-d.ctx.Done():
 				c.end()
 				return
@@ -132,6 +138,34 @@ func (d *DuckDB) refill() {
 		case <-d.ctx.Done():
 			return
 		}
+	}
+}
+
+// rest waits until no statement has run for the time of grace or no spare is left, for a breath at most.
+func (d *DuckDB) rest() {
+	end := time.After(breath)
+	for len(d.spares) > 0 {
+		var quiet <-chan time.Time
+		if d.running.Load() == 0 {
+			quiet = time.After(grace)
+		}
+		select {
+		case <-d.wake:
+		case <-quiet:
+			return
+		case <-end:
+			return
+		case <-d.ctx.Done():
+			return
+		}
+	}
+}
+
+// rouse has rest look again.
+func (d *DuckDB) rouse() {
+	select {
+	case d.wake <- struct{}{}:
+	default:
 	}
 }
 
@@ -168,6 +202,7 @@ func (d *DuckDB) take() (*child, error) {
 	for {
 		select {
 		case c := <-d.spares:
+			d.rouse()
 			if c.alive() {
 				return c, nil
 			}
@@ -198,6 +233,11 @@ func (d *DuckDB) Run(ctx context.Context, job Job, sink func([]Value) error) (St
 	ctx, cancel := context.WithTimeout(ctx, limits.Time)
 	defer cancel()
 	begin := time.Now()
+	d.running.Add(1)
+	defer func() {
+		d.running.Add(-1)
+		d.rouse()
+	}()
 	r := run{d: d, job: job, sink: sink}
 	stats, err := r.run(ctx)
 	stats.Elapsed = time.Since(begin)
@@ -262,7 +302,7 @@ func (r *run) run(ctx context.Context) (Stats, error) {
 // plan turns the job into what the child is told.
 func (r *run) plan(ctx context.Context) (*worker.Job, error) {
 	l := r.job.Limits
-	j := &worker.Job{Temp: r.child.temp(), Memory: l.Memory, Threads: l.Threads, TempMax: l.Temp, SQL: r.job.SQL, Columns: r.job.Columns}
+	j := &worker.Job{Temp: r.child.temp(), Memory: l.Memory, Threads: l.Threads, TempMax: l.Temp, Columns: r.job.Columns}
 	for i := range r.job.Relations {
 		rel := &r.job.Relations[i]
 		src, err := newSource(rel)
@@ -276,6 +316,7 @@ func (r *run) plan(ctx context.Context) (*worker.Job, error) {
 			return nil, &Error{Internal, "The events' files could not be read.", err}
 		}
 	}
+	j.SQL = r.staging.statement(r.job.SQL)
 	return j, nil
 }
 

@@ -136,9 +136,9 @@ func (s *source) condition() string {
 	return " WHERE eventtime >= make_timestamp(" + strconv.FormatInt(s.rel.NotBefore, 10) + ")"
 }
 
-// view is the statement that gives the relation its name, over from.
-func (s *source) view(from string) string {
-	return "CREATE TEMP VIEW " + worker.Ident(s.rel.Name) + " AS SELECT " + s.list() + " FROM " + from + s.condition()
+// definition gives the relation its name in a WITH clause, over from.
+func (s *source) definition(from string) string {
+	return worker.Ident(s.rel.Name) + " AS NOT MATERIALIZED (SELECT " + s.list() + " FROM " + from + s.condition() + ")"
 }
 
 // scan reads the files at those paths, or is an empty relation where there are none. A file written before the schema's newest column is read

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -27,6 +28,7 @@ type staging struct {
 	held    []func() // releases of what is held to the end
 	bytes   int64    // fetched in groups, which the profile of the statement does not count
 	tables  int
+	defined []string // the relations, each as it stands in a WITH clause
 }
 
 // group is a run of files that fit into the budget together.
@@ -43,6 +45,15 @@ func newStaging(f Fetcher, dir string) *staging {
 		s.left = f.Budget()
 	}
 	return s
+}
+
+// statement is the job's SQL over the relations. They are defined in the statement itself, not as views, since DuckDB opens files when it binds a view
+// and again when it binds a statement over it.
+func (s *staging) statement(sql string) string {
+	if len(s.defined) == 0 {
+		return sql
+	}
+	return "WITH " + strings.Join(s.defined, ", ") + " (" + sql + ")"
 }
 
 // close releases everything.
@@ -81,7 +92,7 @@ func (s *staging) add(ctx context.Context, j *worker.Job, src *source, index int
 	}
 	if len(remote) == 0 {
 		j.Paths = append(j.Paths, paths...)
-		j.Views = append(j.Views, src.view(src.scan(local, paths)))
+		s.defined = append(s.defined, src.definition(src.scan(local, paths)))
 		return nil
 	}
 	if s.fetcher == nil {
@@ -117,7 +128,7 @@ func (s *staging) add(ctx context.Context, j *worker.Job, src *source, index int
 		if err != nil {
 			return err
 		}
-		j.Views = append(j.Views, src.view(src.scan(append(local, remote...), append(paths, links...))))
+		s.defined = append(s.defined, src.definition(src.scan(append(local, remote...), append(paths, links...))))
 		return nil
 	}
 	s.inGroups(j, src, local, paths, remote, links, need)
@@ -163,7 +174,7 @@ func (s *staging) inGroups(j *worker.Job, src *source, local []File, paths []str
 		bytes += n
 	}
 	flush(len(remote))
-	j.Views = append(j.Views, src.view(table))
+	s.defined = append(s.defined, src.definition(table))
 }
 
 // load makes a group readable, after it let go of the one before.

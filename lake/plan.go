@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -33,6 +34,7 @@ type Plan struct {
 	Files    []File
 	Rows     int64 // of Files
 	Bytes    int64 // of Files
+	Oldest   int64 // eventtime before which none of Files has a row, in microseconds since the Unix epoch; math.MinInt64 where a file does not tell
 
 	TableFiles int // of the whole snapshot, with what was left out
 	TableRows  int64
@@ -79,6 +81,15 @@ func (f *dataFile) bound(id int) bound {
 	return bound{}
 }
 
+// oldest is the eventtime that no row of the file lies before, math.MinInt64 where its bounds do not tell.
+func (f *dataFile) oldest(lay *layout) int64 {
+	b := f.bound(lay.leaves[lay.byPath["eventtime"]].col.ID)
+	if !b.hasLower || len(b.lower.Value()) != 8 {
+		return math.MinInt64
+	}
+	return int64(binary.LittleEndian.Uint64(bytesOf(b.lower.Value())))
+}
+
 // Plan chooses the files of the table's newest snapshot that may hold rows for which all predicates are true. Files are left out by their
 // day, by the bounds of their columns, and, for equality, by their bloom filters. A predicate on what planning does not know leaves nothing out.
 func (l *Lake) Plan(ctx context.Context, storeID string, preds []Predicate) (*Plan, error) {
@@ -118,10 +129,12 @@ func (l *Lake) Plan(ctx context.Context, storeID string, preds []Predicate) (*Pl
 	l.metrics.pruned.WithLabelValues("bloom").Add(float64(n - len(left)))
 	l.metrics.planned.Add(float64(len(left)))
 	p.Files = make([]File, len(left))
+	p.Oldest = math.MaxInt64
 	for i, f := range left {
 		p.Files[i] = f.File
 		p.Rows += f.Rows
 		p.Bytes += f.Size
+		p.Oldest = min(p.Oldest, f.oldest(t.layout))
 	}
 	l.metrics.planSeconds.Observe(time.Since(begun).Seconds())
 	return p, nil

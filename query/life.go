@@ -43,6 +43,24 @@ func (s *Service) Last(ctx context.Context, sc meta.Scope, alias, storeID string
 	return q, nil
 }
 
+// Wait returns when the query has ended, at once where it had, and after d at the latest.
+func (s *Service) Wait(ctx context.Context, id string, d time.Duration) {
+	s.mu.Lock()
+	j := s.active[id]
+	s.mu.Unlock()
+	if j == nil {
+		return
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-j.done:
+	case <-timer.C:
+	case <-ctx.Done():
+	case <-s.ctx.Done():
+	}
+}
+
 func reads(q meta.Query, storeID string) bool {
 	for _, id := range q.Stores {
 		if id == storeID {

@@ -17,7 +17,12 @@ import (
 // execute runs a query from its start to its recorded end.
 func (s *Service) execute(ctx context.Context, j *job) {
 	begun := time.Now()
+	began := make(chan error, 1)
+	s.wg.Go(func() { began <- s.began(ctx, j) }) // beside the query, which needs not wait for the disk
 	stats, rows, err := s.answer(ctx, j)
+	if e := <-began; err == nil {
+		err = e
+	}
 	stats.Elapsed = time.Since(begun)
 	s.mu.Lock()
 	cancelled := j.cancelled
@@ -62,6 +67,15 @@ func (s *Service) explain(j *job, err error) string {
 	return "The query failed because of an internal error."
 }
 
+// began records that a query runs.
+func (s *Service) began(ctx context.Context, j *job) error {
+	_, err := s.cfg.DB.UpdateQuery(ctx, j.q.ID, func(q *meta.Query) error {
+		q.Status = Running
+		return nil
+	})
+	return err
+}
+
 func (s *Service) requeue(j *job) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.ctx), recordTime)
 	defer cancel()
@@ -74,12 +88,6 @@ func (s *Service) requeue(j *job) error {
 
 // answer plans the statement's files, runs it and writes its rows.
 func (s *Service) answer(ctx context.Context, j *job) (engine.Stats, int64, error) {
-	if _, err := s.cfg.DB.UpdateQuery(ctx, j.q.ID, func(q *meta.Query) error {
-		q.Status = Running
-		return nil
-	}); err != nil {
-		return engine.Stats{}, 0, err
-	}
 	relations, release, err := s.plan(ctx, j)
 	defer release()
 	if err != nil {
@@ -162,7 +170,10 @@ func (s *Service) plan(ctx context.Context, j *job) (relations []engine.Relation
 		}
 		for i, u := range uses {
 			schema := event.Schema(event.Kind(store.Kind))
-			r := engine.Relation{Name: u.Relation, Schema: schema, Columns: u.Columns, NotBefore: oldest, Where: where(schema, u.Predicates)}
+			r := engine.Relation{Name: u.Relation, Schema: schema, Columns: u.Columns, Where: where(schema, u.Predicates)}
+			if mine[i].Oldest < oldest { // files are of one day each, so planning alone keeps what retention has ended out of nearly all scans
+				r.NotBefore = oldest
+			}
 			for _, f := range mine[i].Files {
 				r.Files = append(r.Files, engine.File{Key: f.Key, Size: f.Size, Rows: f.Rows, Local: f.Local})
 			}

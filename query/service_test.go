@@ -265,12 +265,7 @@ func TestQuotaCancelAndTurns(t *testing.T) {
 	if q := b.wait(t, first); q.Status != Finished {
 		t.Errorf("%+v", q)
 	}
-	b.mu.Lock()
-	j := b.active[other.ID]
-	b.mu.Unlock()
-	if j != nil {
-		<-j.done
-	}
+	b.Wait(t.Context(), other.ID, time.Hour)
 	if q, err := b.Describe(t.Context(), elsewhere, other.ID, ""); err != nil || q.Status != Finished {
 		t.Errorf("%+v %v", q, err)
 	}

@@ -48,7 +48,6 @@ type Job struct {
 	TempMax int64    // bytes
 	Setup   []string // statements before the steps: tables to stage into
 	Steps   []Step   // groups of remote files to load, in order
-	Views   []string // statements that give the relations their names
 	SQL     string
 	Columns []Column
 }

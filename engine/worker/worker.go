@@ -129,11 +129,6 @@ func (w *worker) run() error {
 			return err
 		}
 	}
-	for _, v := range j.Views {
-		if err := w.exec(v); err != nil {
-			return err
-		}
-	}
 	return w.answer(j)
 }
 
@@ -144,8 +139,12 @@ func (w *worker) open() error {
 		return errors.New("DuckDB gave no configuration")
 	}
 	defer duckdb.DestroyConfig(&config)
+	temp, err := os.Getwd() // the parent starts a worker in its own directory
+	if err != nil {
+		return err
+	}
 	for _, o := range [][2]string{
-		{"threads", "1"}, {"autoinstall_known_extensions", "false"}, {"autoload_known_extensions", "false"},
+		{"threads", "1"}, {"temp_directory", temp}, {"autoinstall_known_extensions", "false"}, {"autoload_known_extensions", "false"},
 		{"allow_community_extensions", "false"}, {"allow_unsigned_extensions", "false"}, {"allow_persistent_secrets", "false"},
 	} {
 		if duckdb.SetConfig(config, o[0], o[1]) == duckdb.StateError {
@@ -184,7 +183,6 @@ func (w *worker) prepare(j *Job) error {
 		return err
 	}
 	settings := []string{
-		"SET temp_directory = " + Quote(j.Temp),
 		"SET max_temp_directory_size = " + Quote(strconv.FormatInt(j.TempMax, 10)+"B"),
 		"SET memory_limit = " + Quote(strconv.FormatInt(j.Memory, 10)+"B"),
 		"SET threads = " + strconv.Itoa(j.Threads),

@@ -1,0 +1,28 @@
+package api
+
+import (
+	"net/http"
+	"testing"
+	"time"
+)
+
+func TestPreferredWait(t *testing.T) {
+	for _, c := range []struct {
+		lines []string
+		want  time.Duration
+	}{
+		{nil, 0},
+		{[]string{"wait=1"}, time.Second},
+		{[]string{"respond-async, Wait = 5"}, 5 * time.Second},
+		{[]string{"respond-async", "wait=7;x=y"}, 7 * time.Second},
+		{[]string{"wait=3600"}, 20 * time.Second},
+		{[]string{"wait"}, 0},
+		{[]string{"wait=-1"}, 0},
+		{[]string{"wait=99999999999999999999"}, 0},
+		{[]string{"waiting=3"}, 0},
+	} {
+		if got := preferredWait(http.Header{"Prefer": c.lines}); got != c.want {
+			t.Errorf("%q: %v, not %v", c.lines, got, c.want)
+		}
+	}
+}
