@@ -220,19 +220,24 @@ func (s *Service) expire(ctx context.Context) error {
 	}
 	var errs []error
 	for _, q := range gone {
-		path := s.resultPath(q.ID)
-		info, err := os.Stat(path)
-		if errors.Is(err, os.ErrNotExist) {
-			continue
-		}
-		if err == nil {
-			err = os.Remove(path)
-		}
-		if err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		s.room.used.Add(-info.Size())
+		errs = append(errs, s.removeResults(q.ID))
 	}
 	return errors.Join(errs...)
+}
+
+// removeResults removes a query's result file, where it has one.
+func (s *Service) removeResults(id string) error {
+	path := s.resultPath(id)
+	info, err := os.Stat(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err == nil {
+		err = os.Remove(path)
+	}
+	if err != nil {
+		return err
+	}
+	s.room.used.Add(-info.Size())
+	return nil
 }

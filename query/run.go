@@ -23,6 +23,12 @@ func (s *Service) execute(ctx context.Context, j *job) {
 	if e := <-began; err == nil {
 		err = e
 	}
+	if j.lost {
+		if err := s.removeResults(j.q.ID); err != nil {
+			s.cfg.Log.Error("results of a query that could not be recorded", "error", err)
+		}
+		return
+	}
 	stats.Elapsed = time.Since(begun)
 	s.mu.Lock()
 	cancelled := j.cancelled
@@ -67,8 +73,14 @@ func (s *Service) explain(j *job, err error) string {
 	return "The query failed because of an internal error."
 }
 
+// errLost: the query is unknown, since it could not be recorded.
+var errLost = errors.New("the query could not be recorded")
+
 // began records that a query runs.
 func (s *Service) began(ctx context.Context, j *job) error {
+	if <-j.kept; j.lost {
+		return errLost
+	}
 	_, err := s.cfg.DB.UpdateQuery(ctx, j.q.ID, func(q *meta.Query) error {
 		q.Status = Running
 		return nil

@@ -101,6 +101,8 @@ type job struct {
 	cancel    context.CancelFunc // nil while it is queued
 	cancelled bool
 	over      bool          // its end is being recorded; it no longer counts
+	kept      chan struct{} // closed when it is recorded, or cannot be
+	lost      bool          // it could not be recorded: nobody knows of it, and its end is nobody's. Read after kept
 	done      chan struct{} // closed when it has ended and its end is recorded
 }
 
@@ -201,7 +203,8 @@ func (s *Service) resume(ctx context.Context) error {
 			}
 			continue
 		}
-		j := &job{q: q, stmt: stmt, done: make(chan struct{})}
+		j := &job{q: q, stmt: stmt, kept: make(chan struct{}), done: make(chan struct{})}
+		close(j.kept)
 		s.mu.Lock()
 		s.active[q.ID] = j
 		s.queue.push(j)
@@ -295,25 +298,34 @@ func (s *Service) Start(ctx context.Context, sc meta.Scope, principal string, r 
 		}
 		q.Delivery = DeliveryPending
 	}
-	j := &job{q: q, stmt: stmt, done: make(chan struct{})}
+	j := &job{q: q, stmt: stmt, kept: make(chan struct{}), done: make(chan struct{})}
 	if err := s.reserve(j); err != nil {
 		return meta.Query{}, err
 	}
+	// It begins while it is being recorded; whatever it comes to waits for that.
 	err = s.cfg.DB.CreateQuery(ctx, q)
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	j.lost = err != nil
+	close(j.kept)
 	if err != nil {
-		delete(s.active, q.ID)
+		s.drop(j)
 		return meta.Query{}, fmt.Errorf("query: %w", err)
-	}
-	if !s.closed { // else it waits for the next server
-		s.queue.push(j)
-		s.next()
 	}
 	return q, nil
 }
 
-// reserve counts the query among its scope's, unless there are too many.
+// drop ends a query that could not be recorded.
+func (s *Service) drop(j *job) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.queue.remove(j) {
+		delete(s.active, j.q.ID)
+		close(j.done)
+	} else if j.cancel != nil {
+		j.cancel()
+	}
+}
+
+// reserve counts the query among its scope's and queues it, unless there are too many.
 func (s *Service) reserve(j *job) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -330,6 +342,8 @@ func (s *Service) reserve(j *job) error {
 		return awserr.New("MaxConcurrentQueriesException", "You are already running the maximum number of concurrent queries, which is %d. Wait for some of them to finish.", s.cfg.PerScope)
 	}
 	s.active[j.q.ID] = j
+	s.queue.push(j)
+	s.next()
 	return nil
 }
 

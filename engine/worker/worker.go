@@ -190,15 +190,10 @@ func (w *worker) prepare(j *Job) error {
 	}
 	settings = append(settings, j.Setup...)
 	settings = append(settings, "SET enable_external_access = false", "SET lock_configuration = true")
-	for _, s := range settings {
-		if err := w.exec(s); err != nil {
-			return fmt.Errorf("%s: %w", strings.SplitN(s, " = ", 2)[0], err)
-		}
-	}
-	return nil
+	return w.exec(strings.Join(settings, "; "))
 }
 
-// exec runs a statement of ours to its end.
+// exec runs statements of ours to their end.
 func (w *worker) exec(sql string) error {
 	var res duckdb.Result
 	defer duckdb.DestroyResult(&res)
