@@ -35,7 +35,9 @@ func (f *fakeQueries) Start(_ context.Context, _ meta.Scope, principal string, r
 	return meta.Query{ID: testQueryID}, nil
 }
 
-func (f *fakeQueries) Wait(_ context.Context, id string, d time.Duration) { f.waited = append(f.waited, id+" "+d.String()) }
+func (f *fakeQueries) Wait(_ context.Context, id string, d time.Duration) {
+	f.waited = append(f.waited, id+" "+d.String())
+}
 
 func (f *fakeQueries) Describe(_ context.Context, _ meta.Scope, id, _ string) (meta.Query, error) {
 	if id != testQueryID {

@@ -39,7 +39,7 @@ func TestQueryThatCannotBeRecordedLeavesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.reopen(t, func(c *Config) { c.DB = &forgetful{DB: b.db, ran: make(chan struct{})} })
-	if _, err := b.Start(t.Context(), scope, me, "SELECT count(*) FROM \""+id+"\""); !errors.Is(err, errForgot) {
+	if _, err := b.Start(t.Context(), scope, me, Request{SQL: "SELECT count(*) FROM \"" + id + "\""}); !errors.Is(err, errForgot) {
 		t.Fatal(err)
 	}
 	b.mu.Lock()
