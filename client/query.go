@@ -27,11 +27,11 @@ type State struct {
 	Rows    int32
 }
 
-// Query runs a statement to its end. It calls progress (where not nil) while it waits, columns once before the first row (not at all where there is none), and row for
+// Query runs a statement, or the template of an alias, to its end. It calls progress (where not nil) while it waits, columns once before the first row (not at all where there is none), and row for
 // each row. When ctx ends first, the query is cancelled.
-func (c *Client) Query(ctx context.Context, sql string, progress func(State), columns func([]string) error, row func([]Cell) error) (State, error) {
+func (c *Client) Query(ctx context.Context, what model.StartQueryRequest, progress func(State), columns func([]string) error, row func([]Cell) error) (State, error) {
 	var started model.StartQueryResponse
-	if err := c.Call(ctx, "StartQuery", model.StartQueryRequest{QueryStatement: &sql}, &started); err != nil {
+	if err := c.Call(ctx, "StartQuery", what, &started); err != nil {
 		return State{}, err
 	}
 	state, err := c.wait(ctx, started.QueryId, progress)

@@ -212,7 +212,7 @@ func texts(rows [][]*string) []string {
 func askLoch(t *testing.T, c *client.Client, sql string) []string {
 	t.Helper()
 	var rows [][]*string
-	_, err := c.Query(t.Context(), sql, nil, func([]string) error { return nil }, func(cells []client.Cell) error {
+	_, err := c.Query(t.Context(), model.StartQueryRequest{QueryStatement: &sql}, nil, func([]string) error { return nil }, func(cells []client.Cell) error {
 		row := make([]*string, len(cells))
 		for i := range cells {
 			if !cells[i].Null {

@@ -14,6 +14,7 @@ import (
 	"github.com/lochlake/loch/ingest"
 	"github.com/lochlake/loch/query"
 	"github.com/lochlake/loch/registry"
+	"github.com/lochlake/loch/samples"
 	"github.com/lochlake/loch/signing"
 )
 
@@ -51,7 +52,7 @@ func (s *Server) openQueries(ctx context.Context, eng engine.Engine) (err error)
 	finished := make(chan struct{}, 1)
 	s.queries, err = query.Open(ctx, query.Config{DB: s.db, Planner: s.lake, Engine: eng, Dir: filepath.Join(cfg.Dir, "results"), Running: cfg.QuerySlots,
 		Limits: engine.Limits{Memory: cfg.QueryMemory, Threads: cfg.QueryThreads, Temp: cfg.QueryTemp, Time: cfg.QueryTime}, Log: s.log, Registry: s.metrics,
-		CheckTarget: targets.Check, Deliveries: finished})
+		Template: samples.Template, CheckTarget: targets.Check, Deliveries: finished})
 	if err != nil {
 		return err
 	}
@@ -91,5 +92,6 @@ func (s *Server) handle(front *api.Server, eng engine.Engine) {
 	front.HandleStreams(s.imports)
 	front.HandleQueries(s.queries)
 	front.HandlePublicKeys(s.keys)
+	front.HandleSampleQueries()
 	front.HandleHistory(history.New(history.Config{Lake: s.lake, Engine: eng, StoreID: registry.HistoryID}), 0)
 }

@@ -108,7 +108,7 @@ func (d *demoCmd) show(ctx context.Context, srv *server.Server, logs string) err
 	}
 	for _, q := range demoQueries(opt) {
 		fmt.Printf("\n── %s\n%s\n\n", q.title, q.sql)
-		state, err := printQuery(ctx, c, q.sql, "table", os.Stdout)
+		state, err := printQuery(ctx, c, model.StartQueryRequest{QueryStatement: &q.sql}, "table", os.Stdout)
 		if err != nil {
 			return fmt.Errorf("%s: %w", q.title, err)
 		}

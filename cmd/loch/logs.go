@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/lochlake/loch/api/model"
 	"github.com/lochlake/loch/client"
 	"github.com/lochlake/loch/generate"
 	"github.com/lochlake/loch/imports/streamer"
@@ -17,7 +18,7 @@ import (
 const logsStore = "logs"
 
 // overLogs loads the folder into a lake of its own, answers, and takes the lake away. What could not be read is told on standard error; the answer is over the rest.
-func (q *queryCmd) overLogs(ctx context.Context, sql string) (err error) {
+func (q *queryCmd) overLogs(ctx context.Context, what model.StartQueryRequest) (err error) {
 	dir, err := os.MkdirTemp("", "loch-query-")
 	if err != nil {
 		return err
@@ -50,7 +51,7 @@ func (q *queryCmd) overLogs(ctx context.Context, sql string) (err error) {
 	if err := srv.Flush(ctx); err != nil {
 		return err
 	}
-	state, err := printQuery(ctx, c, sql, q.Format, os.Stdout)
+	state, err := printQuery(ctx, c, what, q.Format, os.Stdout)
 	if e, ok := errors.AsType[*client.Error](err); ok && e.Code == "EventDataStoreNotFoundException" {
 		return fmt.Errorf("%w (with --logs there is one store: FROM %s)", err, logsStore)
 	}

@@ -8,16 +8,19 @@ import (
 	"os"
 	"strings"
 
+	"github.com/lochlake/loch/api/model"
 	"github.com/lochlake/loch/client"
 	"github.com/lochlake/loch/terminal"
 )
 
 type queryCmd struct {
-	SQL    string `arg:"" name:"sql" help:"A SELECT; - reads it from standard input. FROM names an event data store by id, ARN or name."`
-	Logs   string `help:"Load this folder of logs, or one file, into a lake that goes when the command ends, and ask that: FROM logs. Needs no server." placeholder:"DIR" type:"path"`
-	Format string `help:"table, csv, json or jsonl." enum:"table,csv,json,jsonl" default:"table"`
-	JSON   bool   `help:"The same as --format json."`
-	Stats  bool   `help:"Also print what the query read, on standard error."`
+	SQL       string   `arg:"" optional:"" name:"sql" help:"A SELECT; - reads it from standard input. FROM names an event data store by id, ARN or name."`
+	Alias     string   `help:"Run the sample query of this name instead; loch queries lists them." placeholder:"NAME"`
+	Parameter []string `short:"p" sep:"none" help:"Value of the next ? or '?' of the statement or sample query; once for each of them." placeholder:"VALUE"`
+	Logs      string   `help:"Load this folder of logs, or one file, into a lake that goes when the command ends, and ask that: FROM logs. Needs no server." placeholder:"DIR" type:"path"`
+	Format    string   `help:"table, csv, json or jsonl." enum:"table,csv,json,jsonl" default:"table"`
+	JSON      bool     `help:"The same as --format json."`
+	Stats     bool     `help:"Also print what the query read, on standard error."`
 	remote
 }
 
@@ -33,17 +36,24 @@ func (q *queryCmd) Run(ctx context.Context) error {
 	if q.JSON {
 		q.Format = "json"
 	}
-	if sql = strings.TrimSpace(sql); sql == "" {
-		return errors.New("the statement is empty")
+	sql = strings.TrimSpace(sql)
+	if (sql == "") == (q.Alias == "") {
+		return errors.New("a statement is wanted, or the name of a sample query in --alias")
+	}
+	what := model.StartQueryRequest{QueryParameters: q.Parameter}
+	if q.Alias != "" {
+		what.QueryAlias = &q.Alias
+	} else {
+		what.QueryStatement = &sql
 	}
 	if q.Logs != "" {
-		return q.overLogs(ctx, sql)
+		return q.overLogs(ctx, what)
 	}
 	c, err := q.client(ctx)
 	if err != nil {
 		return err
 	}
-	state, err := printQuery(ctx, c, sql, q.Format, os.Stdout)
+	state, err := printQuery(ctx, c, what, q.Format, os.Stdout)
 	if err == nil && q.Stats {
 		printStats(state)
 	}
@@ -55,7 +65,7 @@ func printStats(s client.State) {
 }
 
 // printQuery runs a statement and writes its rows to w as they are paged in.
-func printQuery(ctx context.Context, c *client.Client, sql, format string, w io.Writer) (client.State, error) {
+func printQuery(ctx context.Context, c *client.Client, what model.StartQueryRequest, format string, w io.Writer) (client.State, error) {
 	bar := terminal.NewProgress(os.Stderr, "query")
 	ended := false
 	end := func() {
@@ -67,7 +77,7 @@ func printQuery(ctx context.Context, c *client.Client, sql, format string, w io.
 	defer end()
 	var rows terminal.Rows
 	var cells []terminal.Cell
-	state, err := c.Query(ctx, sql, func(s client.State) {
+	state, err := c.Query(ctx, what, func(s client.State) {
 		bar.Set(terminal.State{Events: s.Scanned, Bytes: s.Bytes})
 	}, func(names []string) (err error) {
 		end()

@@ -64,6 +64,31 @@ class Queries(Case):
             end = self.wait(lambda: self.ct.describe_query(QueryId=qid), lambda d: d["QueryStatus"] not in ("QUEUED", "RUNNING"))
             self.assertEqual((end["QueryStatus"], end["ErrorMessage"]), ("FAILED", why))
 
+    def test_template(self):
+        """A statement with parameters, and a sample query by its alias: both answer what the values ask for."""
+        s = id_of(self.filled(5))
+        sql = "SELECT eventdata.eventname AS name FROM ? WHERE eventdata.eventname > '?' ORDER BY 1 LIMIT ?"
+        qid = self.ct.start_query(QueryStatement=sql, QueryParameters=[s, "Rule01", "2"])["QueryId"]
+        end = self.wait(lambda: self.ct.describe_query(QueryId=qid), lambda d: d["QueryStatus"] not in ("QUEUED", "RUNNING"))
+        self.assertEqual((end["QueryStatus"], end["QueryString"]), ("FINISHED", sql))
+        self.assertEqual(self.ct.get_query_results(QueryId=qid)["QueryResultRows"], [[{"name": "Rule02"}], [{"name": "Rule03"}]])
+        # Whatever a value holds, it is one literal.
+        qid = self.ct.start_query(QueryStatement="SELECT count(*) AS n FROM ? WHERE eventdata.eventname = '?'", QueryParameters=[s, "' OR 1 = 1 --"])["QueryId"]
+        self.wait(lambda: self.ct.describe_query(QueryId=qid), lambda d: d["QueryStatus"] == "FINISHED")
+        self.assertEqual(self.ct.get_query_results(QueryId=qid)["QueryResultRows"], [[{"n": "0"}]])
+        for parameters in ([s], [s, "a", "b"]):
+            self.assertRegex(self.fails("InvalidQueryStatementException", self.ct.start_query, QueryStatement="SELECT 1 FROM ? WHERE eventid = '?'", QueryParameters=parameters), "Incorrect number of parameters")
+
+        found = self.ct.search_sample_queries(SearchPhrase="which rules of wiz were changed", MaxResults=3)["SearchResults"]
+        alias = "outside.wiz-rule-changes"
+        self.assertIn(alias, [f["Name"] for f in found])
+        self.fails("QueryIdNotFoundException", self.ct.describe_query, QueryAlias="outside.wiz-connector-changes")
+        qid = self.ct.start_query(QueryAlias=alias, QueryParameters=[s, "2026-11-01", "2026-11-02"])["QueryId"]
+        last = self.wait(lambda: self.ct.describe_query(QueryAlias=alias), lambda d: d["QueryStatus"] not in ("QUEUED", "RUNNING"))
+        self.assertEqual((last["QueryId"], last["QueryStatus"]), (qid, "FINISHED"))
+        self.assertEqual(len(self.ct.get_query_results(QueryId=qid)["QueryResultRows"]), 5)
+        self.fails("InvalidParameterException", self.ct.start_query, QueryAlias="no.such-query", QueryParameters=["x"])
+
     def test_cancel(self):
         s = id_of(self.filled(100))
         # A hundred rows joined with themselves four times over: far too much to end by itself.
