@@ -79,8 +79,8 @@ class Queries(Case):
         for parameters in ([s], [s, "a", "b"]):
             self.assertRegex(self.fails("InvalidQueryStatementException", self.ct.start_query, QueryStatement="SELECT 1 FROM ? WHERE eventid = '?'", QueryParameters=parameters), "Incorrect number of parameters")
 
-        found = self.ct.search_sample_queries(SearchPhrase="which rules of wiz were changed", MaxResults=3)["SearchResults"]
-        alias = "outside.wiz-rule-changes"
+        found = self.ct.search_sample_queries(SearchPhrase="what people did in Wiz", MaxResults=3)["SearchResults"]
+        alias = "outside.wiz-activity"
         self.assertIn(alias, [f["Name"] for f in found])
         self.fails("QueryIdNotFoundException", self.ct.describe_query, QueryAlias="outside.wiz-connector-changes")
         qid = self.ct.start_query(QueryAlias=alias, QueryParameters=[s, "2026-11-01", "2026-11-02"])["QueryId"]
