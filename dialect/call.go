@@ -118,6 +118,9 @@ func (e *env) chooseFor(x *callExpr, name string, list []signature, args []value
 	switch {
 	case s.same > 0:
 		inv.typ = inv.args[s.same-1].typ
+		if args[s.same-1].typ.Kind == Unknown && inv.typ.Kind == Varchar {
+			inv.typ = VarcharOf(0) // what Trino takes a NULL without a type for
+		}
 		if s.list {
 			inv.typ = ArrayOf(inv.typ)
 		}

@@ -102,6 +102,35 @@ func init() {
 	define("bitwise_or(bigint, bigint) bigint", "($1 | $2)")
 	define("bitwise_xor(bigint, bigint) bigint", "xor($1, $2)")
 	define("bitwise_not(bigint) bigint", "(~ $1)")
+	defineBy("to_base(bigint, bigint) varchar", func(v *invocation) value {
+		v.typ = VarcharOf(64)
+		return v.out(fallible("loch_to_base($1, $2)", TypeVarchar))
+	})
+	define("from_base(varchar, bigint) bigint", fallible("loch_from_base($1, $2)", TypeBigint))
+	define("bit_count(bigint, bigint) bigint", fallible("loch_bit_count($1, $2)", TypeBigint))
+	for _, t := range []string{"tinyint", "smallint", "integer", "bigint"} {
+		for _, f := range []string{"left_shift", "right_shift", "right_shift_arithmetic"} {
+			define("bitwise_"+f+"("+t+", integer) =1", "loch_bitwise_"+f+"_"+t+"($1, $2)")
+		}
+		for _, f := range []string{"random", "rand"} {
+			define(f+"("+t+") =1", fallible("loch_random_below_"+t+"($1)", Type{Kind: patternNames[t]}))
+			define(f+"("+t+", "+t+") =1", fallible("loch_random_between_"+t+"($1, $2)", Type{Kind: patternNames[t]}))
+		}
+	}
+	for _, f := range []string{"dot_product", "euclidean_distance", "cosine_similarity", "cosine_distance"} {
+		define(f+"(array(double), array(double)) double", fallible("loch_"+f+"($1, $2)", TypeDouble))
+	}
+	define("cosine_similarity(map(varchar, double), map(varchar, double)) double", "loch_cosine_similarity_map($1, $2)")
+	for _, f := range []string{"normal_cdf", "inverse_normal_cdf", "beta_cdf"} {
+		define(f+"(double, double, double) double", fallible("loch_"+f+"($1, $2, $3)", TypeDouble))
+	}
+	for _, f := range []string{"t_cdf", "t_pdf"} {
+		define(f+"(double, double) double", fallible("loch_"+f+"($1, $2)", TypeDouble))
+	}
+	for _, f := range []string{"wilson_interval_lower", "wilson_interval_upper"} {
+		define(f+"(bigint, bigint, double) double", fallible("loch_"+f+"($1, $2, $3)", TypeDouble))
+	}
+	define("width_bucket(double, array(double)) bigint", fallible("loch_width_bucket($1, $2)", TypeBigint))
 	defineBy("width_bucket(double, double, double, bigint) bigint", func(v *invocation) value {
 		return v.out("CASE WHEN $4 <= 0 THEN " + raise("bucketCount must be greater than 0", TypeBigint) + " WHEN isnan($1) OR NOT isfinite($2) OR NOT isfinite($3) OR $2 = $3 THEN " +
 			raise("width_bucket takes finite bounds that differ", TypeBigint) + " WHEN $2 < $3 THEN CASE WHEN $1 < $2 THEN 0 WHEN $1 >= $3 THEN $4 + 1 ELSE " +

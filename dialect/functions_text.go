@@ -10,7 +10,6 @@ const characters = "list_transform(range(1, length($1) + 1), lambda i: substring
 
 func init() {
 	define("length(varchar) bigint", "CAST(length($1) AS BIGINT)")
-	define("length(varbinary) bigint", "CAST(octet_length($1) AS BIGINT)")
 	define("lower(varchar) =1", "lower($1)")
 	// To DuckDB the capital of ß is ẞ, to Java's mapping of characters ß has none. No other character differs.
 	define("upper(varchar) =1", "CASE WHEN contains($1, 'ß') THEN array_to_string(list_transform(string_split($1, 'ß'), lambda x: upper(x)), 'ß') ELSE upper($1) END")
@@ -58,14 +57,24 @@ func init() {
 	for _, name := range []string{"levenshtein_distance", "hamming_distance"} {
 		define(name+"(varchar, varchar) bigint", fallible("loch_"+name+"($1, $2)", TypeBigint))
 	}
-	define("to_utf8(varchar) varbinary", "encode($1)")
-	define("from_utf8(varbinary) varchar", "decode($1)")
-	defineBy("normalize(varchar, varchar) varchar", func(v *invocation) value {
-		if v.literal(1) != "NFC" {
-			v.unsupported(v.call.pos, "normalize to another form than NFC")
-		}
-		return v.out("nfc_normalize($1)")
+	define("normalize(varchar, varchar) varchar", fallible("loch_normalize($1, $2)", TypeVarchar))
+	define("strpos(varchar, varchar, bigint) bigint", fallible("loch_strpos($1, $2, $3)", TypeBigint))
+	defineBy("soundex(varchar) varchar", func(v *invocation) value {
+		v.typ = VarcharOf(4)
+		return v.out(fallible("loch_soundex($1)", TypeVarchar))
 	})
+	define("luhn_check(varchar) boolean", fallible("loch_luhn_check($1)", TypeBoolean))
+	define("split_to_map(varchar, varchar, varchar) map(varchar, varchar)", fallible("loch_split_to_map($1, $2, $3)", MapOf(TypeVarchar, TypeVarchar)))
+	define("split_to_multimap(varchar, varchar, varchar) map(varchar, array(varchar))", fallible("loch_split_to_multimap($1, $2, $3)", MapOf(TypeVarchar, ArrayOf(TypeVarchar))))
+	define("human_readable_seconds(double) varchar", fallible("loch_human_readable_seconds($1)", TypeVarchar))
+	define("format_number(bigint) varchar", "loch_format_number($1)")
+	define("format_number(double) varchar", "loch_format_number_double($1)")
+	for _, name := range []string{"parse_data_size", "parse_presto_data_size"} {
+		defineBy(name+"(varchar) decimal", func(v *invocation) value {
+			v.typ = DecimalOf(38, 0)
+			return v.out(castTo(fallible("loch_parse_data_size($1)", TypeVarchar), v.typ))
+		})
+	}
 	defineBy("codepoint(varchar) integer", func(v *invocation) value {
 		if v.args[0].typ.Length != 1 {
 			v.fail(v.call.pos, "Unexpected parameters (%s) for function codepoint. Expected: codepoint(varchar(1))", v.args[0].typ)
@@ -85,25 +94,7 @@ func init() {
 	})
 	define("concat_ws(varchar, array(varchar)) varchar", "array_to_string($2, $1)")
 
-	define("md5(varbinary) varbinary", "unhex(md5($1))")
-	define("sha1(varbinary) varbinary", "unhex(sha1($1))")
-	define("sha256(varbinary) varbinary", "unhex(sha256($1))")
-	define("sha512(varbinary) varbinary", "loch_sha512($1)")
-	define("crc32(varbinary) bigint", "loch_crc32($1)")
-	define("to_hex(varbinary) varchar", "hex($1)")
-	define("from_hex(varchar) varbinary", "CASE WHEN length($1) % 2 = 1 OR NOT regexp_full_match($1, '[0-9a-fA-F]*') THEN "+
-		raise("Hex input is not valid", TypeVarbinary)+" ELSE unhex($1) END")
-	define("to_base64(varbinary) varchar", "to_base64($1)")
-	define("from_base64(varchar) varbinary", base64Of("$1"))
-	define("to_base64url(varbinary) varchar", "replace(replace(to_base64($1), '+', '-'), '/', '_')")
-	define("from_base64url(varchar) varbinary", base64Of("replace(replace($1, '-', '+'), '_', '/')"))
-
 	define("uuid() uuid", "uuid()")
-}
-
-// base64Of decodes base64, whose padding may be left out.
-func base64Of(text string) string {
-	return "from_base64(" + text + " || CASE WHEN contains($1, '=') THEN '' ELSE repeat('=', CAST(length($1) * 3 % 4 AS INTEGER)) END)"
 }
 
 // lengths are those of two strings; ok is false where one of them is unbounded.

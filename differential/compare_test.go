@@ -31,8 +31,11 @@ func diff(s *statement, got, want *recording) string {
 		}
 	}
 	g, w := canonical(got), canonical(want)
-	if s.Near {
-		settle(g, w)
+	switch {
+	case s.Rough:
+		settle(g, w, 1e-12)
+	case s.Near:
+		settle(g, w, 0x1p-51)
 	}
 	if !want.Ordered {
 		sortRows(g)
@@ -64,8 +67,8 @@ func without(a, b [][]*string) [][]*string {
 	return out
 }
 
-// settle takes over the doubles of w into g that differ from g's in the last digit alone.
-func settle(g, w [][]*string) {
+// settle takes over the doubles of w into g that differ from g's by no more than such a part of them, or in the last digit alone.
+func settle(g, w [][]*string, part float64) {
 	for i := range min(len(g), len(w)) {
 		for j := range min(len(g[i]), len(w[i])) {
 			if g[i][j] == nil || w[i][j] == nil {
@@ -73,7 +76,7 @@ func settle(g, w [][]*string) {
 			}
 			a, err := strconv.ParseFloat(*g[i][j], 64)
 			b, err2 := strconv.ParseFloat(*w[i][j], 64)
-			if err == nil && err2 == nil && (a == math.Nextafter(b, a) || math.Abs(a-b) <= math.Abs(b)*0x1p-51) {
+			if err == nil && err2 == nil && (a == math.Nextafter(b, a) || math.Abs(a-b) <= math.Abs(b)*part) {
 				g[i][j] = w[i][j]
 			}
 		}

@@ -14,13 +14,14 @@ type statement struct {
 	Text  string // as it is sent, macros written out
 	Lake  bool   // CloudTrail Lake's own leniency: Loch may answer where Trino refuses
 	Near  bool   // doubles may differ in the last digit, as the mathematical libraries of Java and C do
+	Rough bool   // doubles may differ from the thirteenth digit on, where Trino's own are approximations as good as that
 	Order bool   // rows come in the order of the statement's own ORDER BY
 }
 
 func (s *statement) String() string { return fmt.Sprintf("%s.sql:%d", s.File, s.Line) }
 
 // corpus reads testdata/*.sql. A statement ends with a semicolon at the end of a line; lines that begin with "--" before it are titles; the title
-// "-- lake" marks a leniency, "-- near" lets doubles differ in the last digit. A word such as $events stands for the text of testdata/events.txt.
+// "-- lake" marks a leniency, "-- near" lets doubles differ in the last digit, "-- rough" from the thirteenth on. A word such as $events stands for the text of testdata/events.txt.
 func corpus(dir string) ([]statement, error) {
 	files, err := filepath.Glob(filepath.Join(dir, "*.sql"))
 	if err != nil {
@@ -79,6 +80,7 @@ func statements(file, text string) ([]statement, error) {
 			if strings.HasPrefix(line, "--") {
 				cur.Lake = cur.Lake || line == "-- lake"
 				cur.Near = cur.Near || line == "-- near"
+				cur.Rough = cur.Rough || line == "-- rough"
 				continue
 			}
 			cur.Line = i + 1

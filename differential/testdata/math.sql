@@ -31,5 +31,6 @@ SELECT wilson_interval_lower(1250, 1310, 1.96e0), wilson_interval_upper(1250, 13
 SELECT cosine_similarity(MAP(ARRAY['a'], ARRAY[1.0]), MAP(ARRAY['a'], ARRAY[2.0])), cosine_similarity(ARRAY[1e0, 2e0], ARRAY[2e0, 3e0]);
 SELECT rand() >= 0, random(10) < 10, random(5, 6), rand() < 1;
 SELECT random(0);
+-- rough
 SELECT t_cdf(1, 10), t_pdf(1, 10);
 SELECT crc32(to_utf8('audit')), crc32(X''), from_ieee754_64(to_ieee754_64(1.5e0)), to_ieee754_32(REAL '1.5');

@@ -37,7 +37,7 @@ type function struct {
 }
 
 // families are the functions, one file each.
-var families = []func(definer){text, hashes}
+var families = []func(definer){text, hashes, binaries, mathematics, statistics, urls, units}
 
 // table is filled by the families' files once one function is asked for: a worker that needs none shall not pay for any.
 var table = sync.OnceValue(func() map[string]*function {
@@ -106,3 +106,11 @@ func Register(conn duckdb.Connection, sql string) error {
 	}
 	return nil
 }
+
+// errorf makes an error of Trino's words for it.
+func errorf(format string, args ...any) error { return fmt.Errorf(format, args...) }
+
+// maxResult bounds a text or binary that a function makes, in bytes. Trino's own bound is not much larger, and its clients' far smaller.
+const maxResult = 64 << 20
+
+var errTooLarge = errorf("The result is larger than 64 MiB")
