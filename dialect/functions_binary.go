@@ -33,7 +33,6 @@ func init() {
 	define("from_ieee754_32(varbinary) real", fallible("loch_from_ieee754_32($1)", Type{Kind: Real}))
 	define("from_ieee754_64(varbinary) double", fallible("loch_from_ieee754_64($1)", TypeDouble))
 
-	define("length(varbinary) bigint", "CAST(octet_length($1) AS BIGINT)")
 	define("reverse(varbinary) varbinary", "loch_reverse($1)")
 	define("substr(varbinary, bigint) varbinary", "loch_substr($1, $2)")
 	define("substr(varbinary, bigint, bigint) varbinary", fallible("loch_substr_length($1, $2, $3)", TypeVarbinary))

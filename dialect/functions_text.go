@@ -10,6 +10,7 @@ const characters = "list_transform(range(1, length($1) + 1), lambda i: substring
 
 func init() {
 	define("length(varchar) bigint", "CAST(length($1) AS BIGINT)")
+	define("length(varbinary) bigint", "CAST(octet_length($1) AS BIGINT)")
 	define("lower(varchar) =1", "lower($1)")
 	// To DuckDB the capital of ß is ẞ, to Java's mapping of characters ß has none. No other character differs.
 	define("upper(varchar) =1", "CASE WHEN contains($1, 'ß') THEN array_to_string(list_transform(string_split($1, 'ß'), lambda x: upper(x)), 'ß') ELSE upper($1) END")
