@@ -52,18 +52,19 @@ func main() {
 		seed    = flag.Uint64("seed", 1, "seed of the generated events")
 		logs    = flag.String("logs", "", "measure over the log files of this folder, instead of generated ones")
 		corpus  = flag.String("corpus", "../shared/corpus/cloudtrail", "a second folder of log files; left out where it is not there")
-		only    = flag.String("only", "", "what to measure, comma-separated: floor, duckdb, lake, ingest, server, queries, growth; all but growth by default")
+		only    = flag.String("only", "", "what to measure, comma-separated: floor, duckdb, lake, ingest, server, queries, growth, needle; all but the last two by default")
 		runs    = flag.Int("runs", 1, "how often each subject runs; the least CPU time counts")
 		profile = flag.String("profile", "", "write CPU profiles of the children to this folder")
 		loch    = flag.String("loch", "build/bin/loch", "the loch binary, for what is measured through a server; left out where it is not there")
+		days    = flag.Int("days", 30, "internal: days that the generated events spread over")
 		be      = flag.String("child", "", "internal: be a child that runs this subject")
 	)
 	flag.Parse()
 	var err error
 	if *be != "" {
-		err = beChild(ctx, *be, flag.Arg(0), options{events: *events, seed: *seed, profile: *profile, loch: *loch})
+		err = beChild(ctx, *be, flag.Arg(0), options{events: *events, seed: *seed, profile: *profile, loch: *loch, days: *days})
 	} else {
-		err = measure(ctx, options{*events, *seed, *logs, *corpus, *only, *runs, *profile, *loch})
+		err = measure(ctx, options{*events, *seed, *logs, *corpus, *only, *runs, *profile, *loch, *days})
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -80,6 +81,7 @@ type options struct {
 	runs    int
 	profile string
 	loch    string
+	days    int
 }
 
 // wants tells whether a part was asked for by name, or everything was.
@@ -93,11 +95,15 @@ func measure(ctx context.Context, opt options) error {
 		return err
 	}
 	defer os.RemoveAll(work)
-	title := "the log files of " + opt.logs
-	if opt.logs == "" {
+	title, given := "the log files of "+opt.logs, opt.logs != ""
+	if !given {
 		opt.logs, title = filepath.Join(work, "logs"), fmt.Sprintf("%d generated events, files of 500", opt.events)
+		days := 30
+		if opt.only == "needle" {
+			days = needleDays
+		}
 		// In a child, since a process begins with its parent's peak of memory.
-		if _, err := spawn(ctx, "generate", work, "-events", fmt.Sprint(opt.events), "-seed", fmt.Sprint(opt.seed), opt.logs); err != nil {
+		if _, err := spawn(ctx, "generate", work, "-events", fmt.Sprint(opt.events), "-seed", fmt.Sprint(opt.seed), "-days", fmt.Sprint(days), opt.logs); err != nil {
 			return err
 		}
 	}
@@ -115,6 +121,17 @@ func measure(ctx context.Context, opt options) error {
 			return err
 		}
 		os.Stdout.Write(out.said)
+	}
+	if opt.loch != "" && opt.only == "needle" { // alone: its events spread over a year
+		if given {
+			return errors.New("needles are planted into generated logs only")
+		}
+		out, err := spawn(ctx, "needle", work, "-loch", opt.loch, "-seed", fmt.Sprint(opt.seed), opt.logs)
+		if err != nil {
+			return err
+		}
+		os.Stdout.Write(out.said)
+		return nil
 	}
 	if slices.Contains(strings.Split(opt.only, ","), "growth") {
 		fmt.Printf("\n### %s, in ten parts\n\n", title)
@@ -265,7 +282,7 @@ func beChild(ctx context.Context, name, logs string, opt options) error {
 	switch name {
 	case "generate":
 		start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-		_, err := generate.WriteFiles(ctx, logs, generate.Options{Events: opt.events, Seed: opt.seed, Start: start, Days: 30, Attack: true}, generate.FileOptions{})
+		_, err := generate.WriteFiles(ctx, logs, generate.Options{Events: opt.events, Seed: opt.seed, Start: start, Days: opt.days, Attack: true}, generate.FileOptions{})
 		return err
 	case "growth":
 		files, _, err := logFiles(logs)
@@ -273,6 +290,8 @@ func beChild(ctx context.Context, name, logs string, opt options) error {
 			return err
 		}
 		return growth(ctx, files, dir)
+	case "needle":
+		return needles(ctx, opt.loch, logs, dir, opt.seed)
 	case "queries":
 		return queries(ctx, opt.loch, logs, filepath.Join(dir, "data"))
 	}

@@ -30,9 +30,23 @@ type served struct {
 	said  bytes.Buffer // on standard error
 }
 
-// serve starts the server that bin is, over dir.
-func serve(ctx context.Context, bin, dir string) (*served, error) {
-	s := &served{dir: dir, cmd: exec.CommandContext(ctx, bin, "serve", "--data", dir, "--listen", "127.0.0.1:0", "--log-level", "error")}
+// serve starts the server that bin is, over dir, with the flags besides, and makes its store.
+func serve(ctx context.Context, bin, dir string, flags ...string) (*served, error) {
+	s, err := start(ctx, bin, dir, flags...)
+	if err != nil {
+		return nil, err
+	}
+	var made struct{ EventDataStoreArn string }
+	if err := s.Call(ctx, "CreateEventDataStore", map[string]any{"Name": "bench", "RetentionPeriod": 2557, "TerminationProtectionEnabled": false}, &made); err != nil {
+		return nil, errors.Join(err, s.stop())
+	}
+	s.store = made.EventDataStoreArn[strings.LastIndexByte(made.EventDataStoreArn, '/')+1:]
+	return s, nil
+}
+
+// start starts the server over a folder that may have been served before.
+func start(ctx context.Context, bin, dir string, flags ...string) (*served, error) {
+	s := &served{dir: dir, cmd: exec.CommandContext(ctx, bin, append([]string{"serve", "--data", dir, "--listen", "127.0.0.1:0", "--log-level", "error"}, flags...)...)}
 	s.cmd.Stderr = &s.said
 	out, err := s.cmd.StdoutPipe()
 	if err != nil {
@@ -55,11 +69,6 @@ func serve(ctx context.Context, bin, dir string) (*served, error) {
 	if s.Client, err = client.New(ctx, client.Options{Endpoint: endpoint}); err != nil {
 		return nil, errors.Join(err, s.stop())
 	}
-	var made struct{ EventDataStoreArn string }
-	if err := s.Call(ctx, "CreateEventDataStore", map[string]any{"Name": "bench", "RetentionPeriod": 2557, "TerminationProtectionEnabled": false}, &made); err != nil {
-		return nil, errors.Join(err, s.stop())
-	}
-	s.store = made.EventDataStoreArn[strings.LastIndexByte(made.EventDataStoreArn, '/')+1:]
 	return s, nil
 }
 
