@@ -3,11 +3,13 @@ package lake
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"time"
 
 	"github.com/apache/iceberg-go"
+	iceio "github.com/apache/iceberg-go/io"
 	"github.com/apache/iceberg-go/table"
 )
 
@@ -50,6 +52,7 @@ func (l *Lake) Commit(ctx context.Context, storeID string, files Files, applied 
 	}
 	name := files.files[0].FilePath()
 	if committed(base, name) {
+		l.settle(files)
 		return nil // an earlier try went through, and its answer was lost
 	}
 	cat := &commitCatalog{lake: l, storeID: storeID, applied: max(applied, was), base: base}
@@ -73,13 +76,37 @@ func (l *Lake) Commit(ctx context.Context, storeID string, files Files, applied 
 	l.metrics.bytes.Add(float64(files.Bytes))
 	l.metrics.commitSeconds.Observe(time.Since(begun).Seconds())
 
+	l.settle(files)
+	return l.expireAfter(ctx, t)
+}
+
+// expireAfter forgets old snapshots after every so many commits. It is called with t.commit held.
+func (l *Lake) expireAfter(ctx context.Context, t *tableState) error {
 	if t.sinceExpiry++; t.sinceExpiry >= l.expireEvery {
 		t.sinceExpiry = 0
 		if err := l.expire(ctx, t); err != nil {
 			// The commit stands; what could not be removed now is tried again later.
 			t.setStale()
-			l.log.Warn("snapshots were not expired", "store", storeID, "error", err)
+			l.log.Warn("snapshots were not expired", "store", t.id, "error", err)
 		}
+	}
+	return nil
+}
+
+// forget expires the snapshots of a table that gets no commits, so that the files that compaction replaced go in their time.
+func (l *Lake) forget(ctx context.Context, storeID string) error {
+	t, err := l.table(ctx, storeID)
+	if err != nil {
+		return err
+	}
+	t.commit.Lock()
+	defer t.commit.Unlock()
+	if err := l.refresh(ctx, t); err != nil {
+		return err
+	}
+	if err := l.expire(ctx, t); err != nil {
+		t.setStale()
+		return err
 	}
 	return nil
 }
@@ -168,20 +195,58 @@ func committed(tbl *table.Table, name string) bool {
 	})
 }
 
-// expire forgets the snapshots that are neither among the newest nor read by a plan, and removes, after a while, their manifest lists and the
-// manifests that no snapshot names any more. Data files are not touched: commits only add, so the newest snapshot has them all. It is called with
-// t.commit held.
+// expire forgets the snapshots that are neither among the newest nor read by a plan, and removes, after a while, their manifest lists, the
+// manifests that no snapshot names any more, and the data files that compaction replaced before the oldest that is left. Snapshots with such files are forgotten
+// after keepReplaced, or a table without commits would keep them for good. It is called with t.commit held.
 func (l *Lake) expire(ctx context.Context, t *tableState) error {
+	fsys, err := l.tableFiles(ctx)
+	if err != nil {
+		return err
+	}
+	if err := l.forgetOld(ctx, t, fsys); err != nil {
+		return err
+	}
+	now := time.Now()
+	tbl, _ := t.now()
+	oldest := int64(math.MaxInt64)
+	for _, s := range tbl.Metadata().Snapshots() {
+		oldest = min(oldest, s.SequenceNumber)
+	}
+	t.replaced = slices.DeleteFunc(t.replaced, func(r replaced) bool {
+		free := r.sequence <= oldest
+		if free {
+			t.garbage = append(t.garbage, leftover{r.uri, now})
+		}
+		return free
+	})
+	for len(t.garbage) > 0 && now.Sub(t.garbage[0].since) >= l.grace {
+		if err := fsys.Remove(t.garbage[0].uri); err != nil {
+			return err
+		}
+		t.garbage = t.garbage[1:]
+	}
+	return nil
+}
+
+// forgetOld takes snapshots out of the table's metadata, and makes garbage of what only they name, but for data files.
+func (l *Lake) forgetOld(ctx context.Context, t *tableState, fsys iceio.IO) error {
 	base, applied := t.now()
 	snaps := slices.Clone(base.Metadata().Snapshots())
 	slices.SortFunc(snaps, func(a, b table.Snapshot) int { return int(b.SequenceNumber - a.SequenceNumber) })
-	if len(snaps) <= l.keep {
-		return nil
+	merged := int64(0) // the newest snapshot of compaction: those before it hold files that it replaced
+	for _, s := range snaps {
+		if s.Summary != nil && s.Summary.Operation == table.OpReplace {
+			merged = max(merged, s.SequenceNumber)
+		}
+	}
+	keep := func(i int) bool {
+		over := i > 0 && snaps[i].SequenceNumber < merged && time.Since(time.UnixMilli(snaps[i-1].TimestampMs)) >= l.keepReplaced
+		return i < l.keep && !over
 	}
 	t.mu.Lock()
 	var gone, kept []table.Snapshot
 	for i, s := range snaps {
-		if i < l.keep || t.pins[s.SnapshotID] > 0 {
+		if keep(i) || t.pins[s.SnapshotID] > 0 {
 			kept = append(kept, s)
 		} else {
 			gone = append(gone, s)
@@ -190,10 +255,6 @@ func (l *Lake) expire(ctx context.Context, t *tableState) error {
 	t.mu.Unlock()
 	if len(gone) == 0 {
 		return nil
-	}
-	fsys, err := l.tableFiles(ctx)
-	if err != nil {
-		return err
 	}
 	garbage := make(map[string]bool)
 	ids := make([]int64, 0, len(gone))
@@ -237,16 +298,10 @@ func (l *Lake) expire(ctx context.Context, t *tableState) error {
 	for uri := range garbage {
 		t.garbage = append(t.garbage, leftover{uri, now})
 	}
-	for len(t.garbage) > 0 && now.Sub(t.garbage[0].since) >= l.grace {
-		if err := fsys.Remove(t.garbage[0].uri); err != nil {
-			return err
-		}
-		t.garbage = t.garbage[1:]
-	}
 	return nil
 }
 
-// leftover is a metadata file that no snapshot names any more.
+// leftover is a file that no snapshot names any more.
 type leftover struct {
 	uri   string
 	since time.Time

@@ -3,11 +3,10 @@ package lake
 import (
 	"bytes"
 	"encoding/binary"
-	"fmt"
+	"io"
 	"math/bits"
 	"unicode/utf8"
 
-	"github.com/apache/arrow-go/v18/arrow/memory"
 	"github.com/apache/arrow-go/v18/parquet"
 	"github.com/apache/arrow-go/v18/parquet/metadata"
 	"github.com/klauspost/compress/zstd"
@@ -16,7 +15,8 @@ import (
 )
 
 const (
-	bloomFPP      = 0.01
+	bloomFPP      = 0.001   // of filters over what repeats: a file that is read in vain costs more than the bits
+	distinctFPP   = 0.01    // of filters over what hardly ever repeats, which are the largest
 	bloomMost     = 1 << 20 // bytes
 	statMost      = 64      // longest value, in bytes, that a Parquet file's own statistics carry
 	boundChars    = 32      // characters of a string bound in the table's metadata
@@ -31,14 +31,25 @@ type leafStats struct {
 	upper  []byte
 }
 
-// output is a file being put together in memory.
-type output struct{ buf []byte }
+// output is a file being put together in memory, or the end of one whose beginning was written out already.
+type output struct {
+	buf []byte
+	was int64 // bytes before buf
+}
 
 func (o *output) Write(p []byte) (int, error) {
 	o.buf = append(o.buf, p...)
 	return len(p), nil
 }
-func (o *output) Tell() int64 { return int64(len(o.buf)) }
+func (o *output) Tell() int64 { return o.was + int64(len(o.buf)) }
+
+// drain writes out what there is.
+func (o *output) drain(w io.Writer) error {
+	n, err := w.Write(o.buf)
+	o.was += int64(n)
+	o.buf = o.buf[:0]
+	return err
+}
 
 // encoder makes Parquet files, one after another, and keeps its buffers. Levels, dictionaries, values and pages it encodes itself, which costs
 // a fraction of the library's column writers; the metadata around them (schema, statistics, bloom filters, footer) is the library's.
@@ -47,12 +58,14 @@ type encoder struct {
 	sh    *shredder
 	whole *zstd.Encoder // for exact texts: the library's default level
 	quick *zstd.Encoder // for everything else: columns hold little that a better search would find, but their letters compress
-	small *zstd.Encoder // for all of a small write: a better level, which takes twice as long; nil until it is needed
-	few   bool          // the write is small
+	small *zstd.Encoder // for all of a small write, and of a rewrite: a better level, which takes twice as long; nil until it is needed
+	slow  bool          // the file is one of those
 	body  []byte        // a page before compression
 	comp  []byte        // and after
 	lens  []int64
 	stats []leafStats
+
+	filters []filter // of the file that was finished last, row group by row group
 }
 
 func packer(opts ...zstd.EOption) *zstd.Encoder {
@@ -79,51 +92,34 @@ const smallRows = 4096
 
 // encode appends to out one Parquet file of the rows that index names, in that order. The statistics are valid until the next call.
 func (e *encoder) encode(out *output, rows []Row, index []int32) ([]leafStats, error) {
-	if e.few = len(rows) <= smallRows; e.few && e.small == nil {
-		e.small = packer(zstd.WithEncoderLevel(zstd.SpeedBetterCompression), zstd.WithWindowSize(textWindow), zstd.WithAllLitEntropyCompression(true))
-	}
+	e.take(len(rows) <= smallRows)
 	if err := e.sh.shred(rows, index); err != nil {
 		return nil, err
 	}
-	out.buf = append(out.buf, "PAR1"...)
-	meta := metadata.NewFileMetadataBuilder(e.lay.parq, e.lay.props, nil)
-	rg := meta.AppendRowGroup()
-	rg.SetNumRows(len(index))
-	blooms := make(map[string]metadata.BloomFilterBuilder)
-	for i := range e.sh.cols {
-		c := &e.sh.cols[i]
-		if err := e.column(out, rg.NextColumnChunk(), c, &e.stats[i]); err != nil {
-			return nil, fmt.Errorf("column %s: %w", c.leaf.path, err)
-		}
-		if c.leaf.bloom && c.count > 0 {
-			b := metadata.NewBloomFilterFromNDVAndFPP(uint32(len(c.hashes)), bloomFPP, bloomMost, memory.DefaultAllocator)
-			b.InsertBulk(c.hashes)
-			blooms[c.leaf.path] = b
-		}
-	}
-	if err := rg.Finish(0, 0); err != nil {
-		return nil, err
-	}
-	var filters metadata.FileBloomFilterBuilder
-	filters.Schema = e.lay.parq
-	filters.AppendRowGroup(rg, blooms)
-	if err := filters.WriteTo(out); err != nil {
-		return nil, err
-	}
-	for _, b := range blooms {
-		b.Release()
-	}
-	fm, err := meta.Finish()
+	f := e.begin(out)
+	err := f.group(len(index), func(i int) (*column, error) { return &e.sh.cols[i], nil })
 	if err != nil {
 		return nil, err
 	}
-	at := out.Tell()
-	if _, err := fm.WriteTo(out, nil); err != nil {
-		return nil, err
+	return f.stats, f.finish()
+}
+
+// parquetFile is a file in the making, a row group after another.
+type parquetFile struct {
+	e       *encoder
+	out     *output
+	meta    *metadata.FileMetaDataBuilder
+	filters metadata.FileBloomFilterBuilder
+	blooms  []map[string]metadata.BloomFilterBuilder // by row group and column
+	groups  int16
+	stats   []leafStats // of all groups; valid until the encoder's next file
+}
+
+// take says whether the next file may take its time.
+func (e *encoder) take(time bool) {
+	if e.slow = time; time && e.small == nil {
+		e.small = packer(zstd.WithEncoderLevel(zstd.SpeedBetterCompression), zstd.WithWindowSize(textWindow), zstd.WithAllLitEntropyCompression(true))
 	}
-	out.buf = binary.LittleEndian.AppendUint32(out.buf, uint32(out.Tell()-at))
-	out.buf = append(out.buf, "PAR1"...)
-	return e.stats, nil
 }
 
 // column finishes a column's pages and appends them to out.
@@ -163,7 +159,7 @@ func (e *encoder) column(out *output, cm *metadata.ColumnChunkMetaDataBuilder, c
 
 func (e *encoder) packer(c *column) *zstd.Encoder {
 	switch {
-	case e.few:
+	case e.slow:
 		return e.small
 	case boundless[c.leaf.path]:
 		return e.whole

@@ -21,8 +21,9 @@ import (
 const (
 	footerCacheBytes = 32 << 20
 	bloomCacheBytes  = 64 << 20
-	tailBytes        = 64 << 10 // read from a file's end: the footer, and mostly the bloom filters before it
-	bloomReaders     = 8        // files whose filters are read at once
+	tailBytes        = 16 << 10 // read from a file's end: the footer, and of small files the bloom filters before it
+	bloomReaders     = 16       // files whose filters are read at once
+	bloomKept        = 8 << 10  // largest filter that is kept in memory from the writing of a file on
 	rangeGap         = 32 << 10 // ranges closer than this are fetched as one
 )
 
@@ -159,11 +160,14 @@ func (l *Lake) byBloom(ctx context.Context, files []*dataFile, conds []condition
 	for n, f := range files {
 		g.Go(func() error {
 			for i := range conds {
-				bits, err := l.bloom(ctx, f.File, conds[i].leaf.path)
+				filters, err := l.bloom(ctx, f.File, conds[i].leaf.path)
 				if err != nil {
 					return err
 				}
-				if bits != nil && !slices.ContainsFunc(hashes[i], func(h uint64) bool { return bloomHas(bits, h) }) {
+				// A row that is sought lies in one row group.
+				if filters != nil && !slices.ContainsFunc(filters, func(bits []byte) bool {
+					return slices.ContainsFunc(hashes[i], func(h uint64) bool { return bloomHas(bits, h) })
+				}) {
 					return nil
 				}
 			}
@@ -183,8 +187,8 @@ func (l *Lake) byBloom(ctx context.Context, files []*dataFile, conds []condition
 	return left, nil
 }
 
-// bloom gives the bits of a column's filter, nil where the file has none that Loch understands.
-func (l *Lake) bloom(ctx context.Context, f File, path string) ([]byte, error) {
+// bloom gives the bits of a column's filters, one a row group, nil where some row group has none that Loch understands.
+func (l *Lake) bloom(ctx context.Context, f File, path string) ([][]byte, error) {
 	name := f.Key + "\x00" + path
 	if b, ok := l.blooms.get(name); ok {
 		return b, nil
@@ -193,23 +197,49 @@ func (l *Lake) bloom(ctx context.Context, f File, path string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	i := slices.IndexFunc(ft.columns, func(c columnChunk) bool { return c.path == path })
-	if i < 0 || ft.columns[i].bloom.Len == 0 {
-		return nil, nil
+	var filters [][]byte
+	size := len(name)
+	for _, c := range ft.columns {
+		if c.path != path {
+			continue
+		}
+		r := c.bloom
+		if r.Len == 0 {
+			return nil, nil
+		}
+		var raw []byte
+		if from := r.Off - (f.Size - int64(len(tail))); tail != nil && from >= 0 {
+			raw = slices.Clone(tail[from : from+r.Len])
+		} else if raw, err = l.read(ctx, f.Key, r.Off, r.Len); err != nil {
+			return nil, err
+		}
+		bits, err := bloomBits(raw)
+		if err != nil {
+			return nil, fmt.Errorf("file %s: bloom filter of %s: %w", f.Key, path, err)
+		}
+		filters = append(filters, bits)
+		size += len(raw)
 	}
-	r := ft.columns[i].bloom
-	var raw []byte
-	if from := r.Off - (f.Size - int64(len(tail))); tail != nil && from >= 0 {
-		raw = slices.Clone(tail[from : from+r.Len])
-	} else if raw, err = l.read(ctx, f.Key, r.Off, r.Len); err != nil {
-		return nil, err
+	l.blooms.put(name, filters, int64(size))
+	return filters, nil
+}
+
+// keepFilters keeps the small filters of a file that was just written, so that they need not be read.
+func (l *Lake) keepFilters(key string, filters []filter) {
+	columns := map[string][][]byte{}
+	for _, f := range filters {
+		columns[f.path] = append(columns[f.path], f.bits)
 	}
-	bits, err := bloomBits(raw)
-	if err != nil {
-		return nil, fmt.Errorf("file %s: bloom filter of %s: %w", f.Key, path, err)
+	for path, bits := range columns {
+		name := key + "\x00" + path
+		size := len(name)
+		for _, b := range bits {
+			size += len(b)
+		}
+		if size <= bloomKept*len(bits) {
+			l.blooms.put(name, bits, int64(size))
+		}
 	}
-	l.blooms.put(name, bits, int64(len(raw)+len(name)))
-	return bits, nil
 }
 
 // bloomBits takes the bits from a filter as a file has it: a header in Thrift's compact form, whose first field is the number of bytes

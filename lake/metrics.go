@@ -15,6 +15,12 @@ type metrics struct {
 	planSeconds   prometheus.Histogram
 	planned       prometheus.Counter
 	pruned        *prometheus.CounterVec
+
+	compactSeconds  prometheus.Histogram
+	compactFiles    *prometheus.CounterVec
+	compactBytes    *prometheus.CounterVec
+	compactFailures prometheus.Counter
+	orphans         prometheus.Counter
 }
 
 func newMetrics(r prometheus.Registerer) *metrics {
@@ -30,5 +36,11 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		planSeconds:   f.NewHistogram(prometheus.HistogramOpts{Name: "loch_lake_plan_seconds", Help: "Time to plan the files of one scan.", Buckets: seconds}),
 		planned:       f.NewCounter(prometheus.CounterOpts{Name: "loch_lake_planned_files_total", Help: "Files that scans had to read."}),
 		pruned:        f.NewCounterVec(prometheus.CounterOpts{Name: "loch_lake_pruned_files_total", Help: "Files that scans left out, by the reason."}, []string{"by"}),
+
+		compactSeconds:  f.NewHistogram(prometheus.HistogramOpts{Name: "loch_compaction_seconds", Help: "Time of one job of compaction, pauses included.", Buckets: prometheus.ExponentialBuckets(0.01, 3, 12)}),
+		compactFiles:    f.NewCounterVec(prometheus.CounterOpts{Name: "loch_compaction_files_total", Help: "Files that compaction read (in) and wrote (out)."}, []string{"direction"}),
+		compactBytes:    f.NewCounterVec(prometheus.CounterOpts{Name: "loch_compaction_bytes_total", Help: "Bytes of those files."}, []string{"direction"}),
+		compactFailures: f.NewCounter(prometheus.CounterOpts{Name: "loch_compaction_failures_total", Help: "Groups of files that could not be merged and stayed as they were."}),
+		orphans:         f.NewCounter(prometheus.CounterOpts{Name: "loch_compaction_orphans_total", Help: "Objects removed that nothing named, after a crash."}),
 	}
 }

@@ -51,9 +51,16 @@ type Lake struct {
 
 	grace       time.Duration // Config.KeepFiles
 	expireEvery int
-	cache       *lru[[]byte]  // metadata objects, by key
-	footers     *lru[*footer] // of data files, by key
-	blooms      *lru[[]byte]  // bits of filters, by key and column
+	cache       *lru[[]byte]   // metadata objects, by key
+	footers     *lru[*footer]  // of data files, by key
+	blooms      *lru[[][]byte] // bits of filters by row group, by key and column
+
+	compaction   Compaction // set by RunCompaction
+	keepReplaced time.Duration
+	orphanAge    time.Duration
+	group        bounds // of a rewritten file's row groups
+	load         load
+	writing      keySet // data files that were written, and are in no snapshot yet
 
 	mu     sync.Mutex
 	tables map[string]*tableState
@@ -65,9 +72,14 @@ type tableState struct {
 	kind   event.Kind
 	layout *layout
 
+	compact sync.Mutex // held for the length of one job of compaction; guards what follows
+	days    map[int32]dayState
+	unfit   map[string]int // tries at files that could not be merged
+
 	commit      sync.Mutex
 	sinceExpiry int        // commits since snapshots were last expired
-	garbage     []leftover // of expired snapshots, the oldest first; what a restart forgets stays behind unread
+	replaced    []replaced // by compaction, in older snapshots still
+	garbage     []leftover // of expired snapshots, the oldest first; what a restart forgets goes as an orphan
 
 	mu      sync.Mutex
 	tbl     *table.Table
@@ -111,10 +123,15 @@ func Open(ctx context.Context, cfg Config) (*Lake, error) {
 
 		grace:       cfg.KeepFiles,
 		expireEvery: expireEvery,
-		cache:       newLRU[[]byte](metadataCacheBytes),
-		footers:     newLRU[*footer](footerCacheBytes),
-		blooms:      newLRU[[]byte](bloomCacheBytes),
-		tables:      make(map[string]*tableState),
+		compaction:  Compaction{Share: 1},
+		orphanAge:   orphanAge,
+		group:       bounds{groupRows, groupBytes},
+
+		keepReplaced: keepReplaced,
+		cache:        newLRU[[]byte](metadataCacheBytes),
+		footers:      newLRU[*footer](footerCacheBytes),
+		blooms:       newLRU[[][]byte](bloomCacheBytes),
+		tables:       make(map[string]*tableState),
 	}
 	rows, err := cfg.Meta.Tables(ctx)
 	if err != nil {
@@ -290,6 +307,7 @@ func (l *Lake) table(ctx context.Context, storeID string) (*tableState, error) {
 		tbl:     (&commitCatalog{lake: l, storeID: storeID}).table(m, row.Location),
 		applied: row.Applied,
 		pins:    make(map[int64]int),
+		unfit:   make(map[string]int),
 	}
 	if err := l.evolve(ctx, t); err != nil {
 		return nil, err

@@ -42,6 +42,7 @@ type Plan struct {
 
 	release sync.Once
 	table   *tableState
+	load    *load // counts the plan; nil: not counted
 }
 
 // Release lets the table remove the plan's files again. It may be called more than once.
@@ -55,12 +56,16 @@ func (p *Plan) Release() {
 		if p.table.pins[p.Snapshot]--; p.table.pins[p.Snapshot] == 0 {
 			delete(p.table.pins, p.Snapshot)
 		}
+		if p.load != nil {
+			p.load.end()
+		}
 	})
 }
 
 // dataFile is a live file as planning needs it.
 type dataFile struct {
 	File
+	day    int32
 	bounds []bound // by field id
 }
 
@@ -105,6 +110,8 @@ func (l *Lake) Plan(ctx context.Context, storeID string, preds []Predicate) (*Pl
 	if snap == nil {
 		return p, nil
 	}
+	p.load = &l.load
+	p.load.begin()
 	files, err := l.liveFiles(ctx, t, snap)
 	if err != nil {
 		p.Release()
@@ -201,6 +208,11 @@ func (l *Lake) planned(d iceberg.DataFile) (*dataFile, error) {
 		return nil, fmt.Errorf("file %s lies outside the object store", d.FilePath())
 	}
 	f := &dataFile{File: File{Key: key, Size: d.FileSizeBytes(), Rows: d.Count(), Local: l.objects.LocalPath(key)}}
+	if day, ok := d.Partition()[dayPartitionID].(iceberg.Date); ok {
+		f.day = int32(day)
+	} else {
+		return nil, fmt.Errorf("file %s is of no day", key)
+	}
 	values, lower, upper := d.ValueCounts(), d.LowerBoundValues(), d.UpperBoundValues()
 	for id, nulls := range d.NullValueCounts() {
 		b := bound{id: id}

@@ -42,6 +42,8 @@ func (l *Lake) Write(ctx context.Context, storeID string, rows []Row) (Files, er
 		}
 	}
 
+	l.load.begin()
+	defer l.load.end()
 	enc := t.layout.pool.Get().(*encoder)
 	defer t.layout.pool.Put(enc)
 	files := Files{Rows: int64(len(rows))}
@@ -67,19 +69,31 @@ func (l *Lake) Write(ctx context.Context, storeID string, rows []Row) (Files, er
 		}
 		files.Bytes += int64(len(out.buf))
 		files.files = append(files.files, df)
+		l.writing.add(key)
+		l.keepFilters(key, enc.filters)
 		g.Go(func() error {
 			defer outputs.Put(out)
 			return l.objects.Put(gctx, key, bytes.NewReader(out.buf), int64(len(out.buf)), false)
 		})
 	}
 	if err := g.Wait(); err != nil {
-		return Files{}, fmt.Errorf("store %s: write: %w", storeID, err)
+		encErr = fmt.Errorf("store %s: write: %w", storeID, err)
 	}
 	if encErr != nil {
+		l.settle(files) // orphans
 		return Files{}, encErr
 	}
 	l.metrics.writeSeconds.Observe(time.Since(begun).Seconds())
 	return files, nil
+}
+
+// settle says that files will not be committed any more: they are, or it was given up.
+func (l *Lake) settle(files Files) {
+	for _, d := range files.files {
+		if key, ok := l.objects.Key(d.FilePath()); ok {
+			l.writing.remove(key)
+		}
+	}
 }
 
 // Join gathers the files of several writes, to be committed in one snapshot.

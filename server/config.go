@@ -30,6 +30,10 @@ type Config struct {
 	QueryTime      time.Duration // of one query; 1 h
 	QuerySlots     int           // queries that run at once; one for each core
 
+	NoCompaction    bool          // small files stay as they are
+	CompactionShare float64       // of one core's time, while there is other work; a fifth
+	CompactionQuiet time.Duration // how long a day must have got nothing before the rest of its small files is merged; 2 min
+
 	Log *slog.Logger // nil: nothing is logged
 }
 

@@ -160,6 +160,9 @@ func (s *Server) open(ctx, run context.Context) error {
 	}
 	s.opened("lake", plain(s.lake))
 	fetcher.lake = s.lake
+	if !cfg.NoCompaction {
+		s.compact(run)
+	}
 
 	if err := s.openIngest(ctx); err != nil {
 		return err
@@ -263,6 +266,19 @@ func (s *Server) serve(run context.Context, tokenKey []byte, eng engine.Engine) 
 	s.wg.Go(func() { s.sweep(run) })
 	s.log.Info("serving", "url", s.URL(), "account", s.key.Account, "data", s.cfg.Dir)
 	return nil
+}
+
+// compact merges small files in the background until the server closes, or run is done.
+func (s *Server) compact(run context.Context) {
+	ctx, stop := context.WithCancel(run)
+	ended := make(chan error, 1)
+	go func() {
+		ended <- s.lake.RunCompaction(ctx, lake.Compaction{Dir: filepath.Join(s.cfg.Dir, "compaction"), Share: s.cfg.CompactionShare, Quiet: s.cfg.CompactionQuiet})
+	}()
+	s.opened("compaction", func(context.Context) error {
+		stop()
+		return <-ended
+	})
 }
 
 // sweepEvery is how often stores that have been pending deletion for seven days are looked for.

@@ -1,0 +1,119 @@
+package lake
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/lochlake/loch/objstore"
+)
+
+// removeOrphans removes a table's objects that nothing names: files that a crash left between their writing and their commit, and what
+// expired snapshots named when the server stopped.
+func (l *Lake) removeOrphans(ctx context.Context, storeID string) error {
+	n, err := l.sweep(ctx, storeID)
+	if n > 0 {
+		l.metrics.orphans.Add(float64(n))
+		l.log.Info("objects that nothing named were removed", "store", storeID, "objects", n)
+	}
+	if err != nil {
+		return fmt.Errorf("orphans of store %s: %w", storeID, err)
+	}
+	return nil
+}
+
+// sweep removes a table's orphans. Candidates are listed before what is named is looked up, so that what was committed meanwhile is seen.
+func (l *Lake) sweep(ctx context.Context, storeID string) (removed int, err error) {
+	t, err := l.table(ctx, storeID)
+	if err != nil {
+		return 0, err
+	}
+	before := time.Now().Add(-l.orphanAge)
+	var old []string
+	err = l.objects.List(ctx, "tables/"+storeID+"/", "", func(o objstore.Object) error {
+		if o.Modified.Before(before) && !l.writing.has(o.Key) {
+			old = append(old, o.Key)
+		}
+		return nil
+	})
+	if err != nil || len(old) == 0 {
+		return 0, err
+	}
+	named, err := l.named(ctx, t)
+	if err != nil {
+		return 0, err
+	}
+	for _, key := range old {
+		if named[key] {
+			continue
+		}
+		if err := l.objects.Delete(ctx, key); err != nil {
+			return removed, err
+		}
+		removed++
+	}
+	return removed, nil
+}
+
+// named gives the keys of all objects that some snapshot of the table names, its metadata files, and what waits to be removed in its own time. Nothing is
+// committed meanwhile.
+func (l *Lake) named(ctx context.Context, t *tableState) (map[string]bool, error) {
+	t.commit.Lock()
+	defer t.commit.Unlock()
+	if err := l.refresh(ctx, t); err != nil {
+		return nil, err
+	}
+	fsys, err := l.tableFiles(ctx)
+	if err != nil {
+		return nil, err
+	}
+	named := map[string]bool{}
+	add := func(uri string) error {
+		key, ok := l.objects.Key(uri)
+		if !ok {
+			return fmt.Errorf("%s lies outside the object store", uri)
+		}
+		named[key] = true
+		return nil
+	}
+	tbl, _ := t.now()
+	uris := []string{tbl.MetadataLocation()}
+	for m := range tbl.Metadata().PreviousFiles() {
+		uris = append(uris, m.MetadataFile)
+	}
+	for _, s := range tbl.Metadata().Snapshots() {
+		uris = append(uris, s.ManifestList)
+		manifests, err := s.Manifests(fsys)
+		if err != nil {
+			return nil, err
+		}
+		for _, m := range manifests {
+			if key, ok := l.objects.Key(m.FilePath()); ok && named[key] {
+				continue // of an earlier snapshot, too
+			}
+			if err := add(m.FilePath()); err != nil {
+				return nil, err
+			}
+			for e, err := range m.Entries(fsys, true) {
+				if err != nil {
+					return nil, err
+				}
+				if err := add(e.DataFile().FilePath()); err != nil {
+					return nil, err
+				}
+			}
+		}
+	}
+	for _, r := range t.replaced {
+		uris = append(uris, r.uri)
+	}
+	for _, g := range t.garbage {
+		uris = append(uris, g.uri)
+	}
+	for _, uri := range uris {
+		if err := add(uri); err != nil {
+			return nil, err
+		}
+	}
+	return named, nil
+}
