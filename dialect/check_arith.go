@@ -165,10 +165,21 @@ func (e *env) timeArithmetic(x *arithmeticExpr, left, right value) (value, bool)
 		return value{sql: castTo("("+left.sql+" * "+castTo(right.sql, TypeBigint)+")", l), typ: l}, true
 	case interval(r) && l.integral() && x.op == "*":
 		return value{sql: castTo("("+right.sql+" * "+castTo(left.sql, TypeBigint)+")", r), typ: r}, true
-	case interval(l) && (r.numeric()) && (x.op == "*" || x.op == "/"), interval(r) && l.numeric() && x.op == "*":
-		e.unsupported(x.opPos, "an interval times or divided by a number of type "+r.String())
+	case interval(l) && r.numeric() && x.op == "*":
+		return e.scaleInterval(left, right, "$1 * $2"), true
+	case interval(r) && l.numeric() && x.op == "*":
+		return e.scaleInterval(right, left, "$1 * $2"), true
+	case interval(l) && r.numeric() && x.op == "/":
+		return e.scaleInterval(left, right, "CASE WHEN $2 = 0 THEN "+raise("Cannot divide by double 0.0", TypeDouble)+" ELSE $1 / $2 END"), true
 	}
 	return value{}, false
+}
+
+// scaleInterval multiplies or divides an interval by a number, as doubles; what is less than a millisecond or a month is cut off.
+func (e *env) scaleInterval(interval, n value, text string) value {
+	v := interval
+	v.sql, v.lit = castTo(v.sql, TypeDouble), nil
+	return value{sql: castTo("trunc("+e.template(text, v, e.coerce(n, TypeDouble))+")", interval.typ), typ: interval.typ}
 }
 
 // addInterval moves a date or a timestamp by an interval. A named zone's days and months follow its wall clock, which is refused.
@@ -183,7 +194,7 @@ func (e *env) addInterval(pos int, at, by value, minus bool) value {
 		if t.Kind == Date {
 			n, ok := by.lit.(millis)
 			if !ok {
-				e.unsupported(pos, "a date and an interval that is no literal")
+				return value{sql: e.template("CASE WHEN $2 % 86400000 <> 0 THEN "+raise("Cannot add hour, minutes or seconds to a date", t)+" ELSE $1"+op+"CAST($2 // 86400000 AS INTEGER) END", at, by), typ: t}
 			}
 			if n%86_400_000 != 0 {
 				e.fail(pos, "Cannot add hour, minutes or seconds to a date")
@@ -232,7 +243,7 @@ func (e *env) addInterval(pos int, at, by value, minus bool) value {
 	case Date:
 		sql = castTo(sql, t)
 	case TimestampZoned:
-		sql = e.instant(sql, t.Zone)
+		sql = e.instantNear(sql, t.Zone, at.sql)
 	}
 	return value{sql: sql, typ: t}
 }
@@ -271,11 +282,19 @@ func (c *checker) instant(sql, zone string) string {
 	offset, named, _ := parseZone(zone)
 	switch {
 	case named != nil:
-		return "timezone('UTC', timezone(" + quote(zone) + ", " + sql + "))"
+		return fallible("loch_instant("+sql+", "+quote(zone)+")", TypeTimestamp)
 	case offset != 0:
 		return moved(sql, " - ("+itoa(offset*60_000_000)+")")
 	}
 	return sql
+}
+
+// instantNear is the instant at which a zone's clock shows a timestamp that was computed from what it shows at another instant.
+func (c *checker) instantNear(sql, zone, from string) string {
+	if _, named, _ := parseZone(zone); named != nil {
+		return fallible("loch_instant_near("+sql+", "+quote(zone)+", "+from+")", TypeTimestamp)
+	}
+	return c.instant(sql, zone)
 }
 
 // concat is ||: strings, arrays, an array and an element.

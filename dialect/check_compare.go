@@ -5,6 +5,11 @@ import "strings"
 // comparison types left op right. A timestamp compares with a string literal, as it does in CloudTrail Lake and does not in Trino.
 func (e *env) comparison(pos int, op string, left, right value) value {
 	left, right = e.lenient(pos, left, right), e.lenient(pos, right, left)
+	for _, v := range []*value{&left, &right} {
+		if v.anyZone != "" { // only instants are compared
+			v.sql = v.anyZone
+		}
+	}
 	t, ok := common(left.typ, right.typ)
 	if !ok || t.Kind == Function || op != "=" && op != "<>" && !t.orderable() {
 		e.fail(pos, "Cannot apply operator: %s %s %s", left.typ, op, right.typ)

@@ -262,6 +262,9 @@ func (e *env) inZone(pos int, v value, zone string) value {
 		}
 		e.fail(pos, "Type of value must be a time or timestamp with or without time zone (actual %s)", v.typ)
 	}
+	if v.anyZone != "" {
+		v.sql, v.anyZone = v.anyZone, ""
+	}
 	v.typ = zonedOf(v.typ.Precision, zone)
 	return v
 }

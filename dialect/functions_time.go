@@ -40,35 +40,72 @@ func init() {
 			defineBy("to_iso8601("+t+") varchar", toISO)
 		}
 		if t == "timestamp" || t == "zoned" {
-			defineBy("date_format("+t+", varchar) varchar", func(v *invocation) value { return v.strftime(mysqlFormat(v, 1)) })
-			defineBy("format_datetime("+t+", varchar) varchar", func(v *invocation) value { return v.strftime(jodaFormat(v, 1)) })
-			define("to_unixtime("+t+") double", "(epoch_us($1) / 1000000.0::DOUBLE)")
+			defineBy("date_format("+t+", varchar) varchar", func(v *invocation) value {
+				return value{sql: v.template(fallible("loch_date_format($1, $2)", TypeVarchar), v.millis(v.wall(0)), v.args[1]), typ: v.typ}
+			})
+			defineBy("format_datetime("+t+", varchar) varchar", func(v *invocation) value {
+				zone := ""
+				if t == "zoned" {
+					v.local(v.at(0), v.args[0]) // the zone must be known
+					zone = v.args[0].typ.Zone
+					if format, ok := v.args[1].text(); strings.Contains(zone, "/") && (!ok || strings.Contains(format, "z")) {
+						v.unsupported(v.at(1), "the name of a time zone in a text")
+					}
+				}
+				return value{sql: v.template(fallible("loch_format_datetime($1, "+quote(zone)+", $2)", TypeVarchar), v.millis(v.args[0]), v.args[1]), typ: v.typ}
+			})
+			defineBy("to_unixtime("+t+") double", func(v *invocation) value {
+				if a := v.args[0]; a.anyZone != "" {
+					v.args[0].sql = a.anyZone
+				}
+				return v.out("(epoch_us($1) / 1000000.0::DOUBLE)")
+			})
 		}
 	}
-	defineBy("date_parse(varchar, varchar) timestamp", func(v *invocation) value {
-		return v.strptime(mysqlFormat(v, 1), TimestampOf(3))
-	})
+	define("date_parse(varchar, varchar) timestamp", fallible("loch_date_parse($1, $2)", TypeTimestamp))
 	defineBy("parse_datetime(varchar, varchar) zoned", func(v *invocation) value {
-		return v.strptime(jodaFormat(v, 1), zonedOf(3, "UTC"))
+		// The zone is what the text says, where the format asks for one.
+		if format, ok := v.args[1].text(); !ok || strings.Contains(format, "Z") {
+			v.typ.Zone = unknownZone
+		}
+		return v.out(fallible("loch_parse_datetime($1, $2)", TypeTimestamp))
 	})
-	defineBy("from_unixtime(double) zoned", func(v *invocation) value {
-		return v.out("make_timestamp(CAST(round($1 * 1000) AS BIGINT) * 1000)")
-	})
+	defineBy("from_unixtime(double) zoned", func(v *invocation) value { return v.out(unixtime) })
 	defineBy("from_unixtime(double, varchar) zoned", func(v *invocation) value {
-		v.typ = zonedOf(3, v.zoneName(v.at(1), v.literal(1)))
-		return v.out("make_timestamp(CAST(round($1 * 1000) AS BIGINT) * 1000)")
+		v.typ = zonedOf(3, v.zoneArgument(1))
+		return v.out(unixtime)
+	})
+	defineBy("from_unixtime(double, bigint, bigint) zoned", func(v *invocation) value {
+		h, ok := v.args[1].lit.(int64)
+		m, ok2 := v.args[2].lit.(int64)
+		if !ok || !ok2 {
+			v.unsupported(v.at(1), "an offset that is no literal")
+		}
+		offset := h*60 + m
+		if h < -14 || h > 14 || m < -59 || m > 59 || offset < -14*60 || offset > 14*60 {
+			v.fail(v.at(1), "Invalid offset minutes %d", offset)
+		}
+		if v.typ.Zone = "UTC"; offset != 0 {
+			v.typ.Zone = offsetName(int(offset))
+		}
+		return v.out(unixtime)
 	})
 	defineBy("from_iso8601_timestamp(varchar) zoned", fromISO)
-	defineBy("from_iso8601_date(varchar) date", func(v *invocation) value {
-		return v.out("CASE WHEN regexp_full_match($1, '[0-9]{4}-([0-9]{3}|W[0-9]{2}(-[0-9])?)') THEN " + raise("a date in ISO 8601's rarer forms is "+notYet, TypeDate) +
-			" ELSE " + v.fromText(value{sql: "$1", typ: TypeVarchar, easy: true}, TypeDate, `[0-9]{4}-[0-9]{2}-[0-9]{2}`, "", false) + " END")
+	define("from_iso8601_date(varchar) date", fallible("loch_iso_date($1)", TypeDate))
+	defineBy("timezone(zoned) varchar", func(v *invocation) value {
+		v.local(v.at(0), v.args[0])
+		return v.out("CASE WHEN $1 IS NOT NULL THEN " + quote(v.args[0].typ.Zone) + " END")
 	})
+	define("parse_duration(varchar) daysecond", fallible("loch_parse_duration($1)", TypeBigint))
 	defineBy("at_timezone(zoned, varchar) zoned", func(v *invocation) value {
-		return v.inZone(v.call.pos, v.args[0], v.zoneName(v.at(1), v.literal(1)))
+		return v.inZone(v.call.pos, v.args[0], v.zoneArgument(1))
 	})
 	defineBy("with_timezone(timestamp, varchar) zoned", func(v *invocation) value {
-		zone := v.zoneName(v.at(1), v.literal(1))
-		return value{sql: v.instant(v.args[0].sql, zone), typ: zonedOf(v.args[0].typ.Precision, zone)}
+		t := zonedOf(v.args[0].typ.Precision, v.zoneArgument(1))
+		if t.Zone == unknownZone {
+			return value{sql: v.template(fallible("loch_instant($1, $2)", TypeTimestamp), v.args...), typ: t}
+		}
+		return value{sql: v.instant(v.args[0].sql, t.Zone), typ: t}
 	})
 	for _, f := range []struct{ name, text string }{{"timezone_hour", "// 60"}, {"timezone_minute", "% 60"}} {
 		defineBy(f.name+"(zoned) bigint", func(v *invocation) value {
@@ -99,30 +136,66 @@ func (v *invocation) wall(i int) value {
 var dateUnits = map[string]bool{"day": true, "week": true, "month": true, "quarter": true, "year": true}
 var clockUnits = map[string]int64{"millisecond": 1000, "second": 1_000_000, "minute": 60_000_000, "hour": 3_600_000_000}
 
-// unit is the first argument, a unit of time that fits the type.
-func (v *invocation) unit(t Type) string {
-	u := strings.ToLower(v.literal(0))
-	if _, clock := clockUnits[u]; !dateUnits[u] && (!clock || t.Kind == Date) {
-		v.fail(v.at(0), "'%s' is not a valid %s field", u, strings.ToUpper(kindNames[t.Kind]))
+// byUnit writes a call whose first argument is a unit of time that fits the type.
+func (v *invocation) byUnit(t Type, write func(unit string) value) value {
+	fits := func(u string) bool { return dateUnits[u] || clockUnits[u] > 0 && t.Kind != Date }
+	kind := strings.ToUpper(kindNames[t.Kind])
+	if text, ok := v.args[0].text(); ok {
+		u := strings.ToLower(text)
+		if !fits(u) {
+			v.fail(v.at(0), "'%s' is not a valid %s field", u, kind)
+		}
+		return write(u)
 	}
-	return u
+	// The unit is known when the query runs: each has its own branch. The other arguments are written once.
+	outer := v.args
+	v.args = nil
+	for i, a := range outer {
+		v.args = append(v.args, value{sql: "$" + itoa(i+1), typ: a.typ, easy: true})
+	}
+	var b strings.Builder
+	b.WriteString("CASE WHEN $1 IS NULL THEN NULL")
+	result := t
+	for _, u := range []string{"millisecond", "second", "minute", "hour", "day", "week", "month", "quarter", "year"} {
+		if fits(u) {
+			r := write(u)
+			result = r.typ
+			b.WriteString(" WHEN lower($1) = '" + u + "' THEN " + r.sql)
+		}
+	}
+	v.args = outer
+	b.WriteString(" ELSE " + raiseText(quote("'")+" || $1 || "+quote("' is not a valid "+kind+" field"), result) + " END")
+	return value{sql: v.template(b.String(), outer...), typ: result}
 }
 
 func truncate(v *invocation) value {
 	t := v.args[1].typ
-	u := v.unit(t)
-	switch t.Kind {
-	case Date:
-		return value{sql: v.template("CAST(date_trunc('"+u+"', $1) AS DATE)", v.args[1]), typ: t}
-	case Timestamp:
-		return value{sql: v.template("date_trunc('"+u+"', $1)", v.args[1]), typ: t, easy: v.args[1].easy}
-	}
-	return value{sql: v.instant(v.template("date_trunc('"+u+"', $1)", v.wall(1)), t.Zone), typ: t}
+	return v.byUnit(t, func(u string) value {
+		switch t.Kind {
+		case Date:
+			return value{sql: v.template("CAST(date_trunc('"+u+"', $1) AS DATE)", v.args[1]), typ: t}
+		case Timestamp:
+			return value{sql: v.template("date_trunc('"+u+"', $1)", v.args[1]), typ: t, easy: v.args[1].easy}
+		}
+		return value{sql: v.instantNear(v.template("date_trunc('"+u+"', $1)", v.wall(1)), t.Zone, v.args[1].sql), typ: t}
+	})
 }
 
 func dateAdd(v *invocation) value {
 	t := v.args[2].typ
-	u := v.unit(t)
+	return v.byUnit(t, func(u string) value {
+		r := v.addUnits(u)
+		if u == "millisecond" && t.Precision < 3 {
+			fine := t
+			fine.Precision = 3
+			return value{sql: v.precision(value{sql: r.sql, typ: fine}, t.Precision), typ: t}
+		}
+		return r
+	})
+}
+
+func (v *invocation) addUnits(u string) value {
+	t := v.args[2].typ
 	n, at := v.args[1], v.args[2]
 	if lit, ok := n.lit.(int64); ok {
 		// as an interval, so that a literal's sum is one as well
@@ -160,7 +233,7 @@ func dateAdd(v *invocation) value {
 	case Timestamp:
 		return value{sql: v.template(sql, at, n), typ: t}
 	}
-	return value{sql: v.instant(v.template(sql, v.wall(2), n), t.Zone), typ: t}
+	return value{sql: v.instantNear(v.template(sql, v.wall(2), n), t.Zone, at.sql), typ: t}
 }
 
 // dateDiff counts the whole units between two moments.
@@ -169,13 +242,20 @@ func dateDiff(v *invocation) value {
 	if !ok {
 		v.fail(v.call.pos, "date_diff over %s and %s", v.args[1].typ, v.args[2].typ)
 	}
+	if t.Kind == TimestampZoned && v.args[1].typ.Kind == TimestampZoned {
+		t.Zone = v.args[1].typ.Zone // days are those of the first one's clock
+	}
+	return v.byUnit(t, func(u string) value { return v.difference(u, t) })
+}
+
+func (v *invocation) difference(u string, t Type) value {
 	a, b := v.coerce(v.args[1], t), v.coerce(v.args[2], t)
-	u := v.unit(t)
 	if n, clock := clockUnits[u]; clock {
 		return value{sql: v.template("((epoch_us($2) - epoch_us($1)) // "+itoa64(n)+")", a, b), typ: v.typ}
 	}
-	if t.Kind == TimestampZoned && t.Zone != "UTC" {
-		v.unsupported(v.call.pos, "date_diff in days over a zone other than UTC")
+	if t.Kind == TimestampZoned {
+		b.typ.Zone = t.Zone
+		a.sql, b.sql = v.local(v.at(1), a), v.local(v.at(2), b)
 	}
 	switch {
 	case t.Kind == Date && (u == "day" || u == "week"):
@@ -205,7 +285,9 @@ func toISO(v *invocation) value {
 		case t.Zone == "UTC":
 			text = "(" + text + " || 'Z')"
 		case named != nil:
-			v.unsupported(v.call.pos, "to_iso8601 in a zone with a name")
+			minutes := "((epoch_us($2) - epoch_us($1)) // 60000000)"
+			text = v.template("("+text+" || CASE WHEN $1 = $2 THEN 'Z' ELSE CASE WHEN $1 > $2 THEN '-' ELSE '+' END || lpad(CAST(abs("+minutes+") // 60 AS VARCHAR), 2, '0') || ':' || "+
+				"lpad(CAST(abs("+minutes+") % 60 AS VARCHAR), 2, '0') END)", v.args[0], w)
 		default:
 			text = "(" + text + " || " + quote(t.Zone) + ")"
 		}
@@ -217,106 +299,34 @@ func toISO(v *invocation) value {
 func fromISO(v *invocation) value {
 	if s, ok := v.args[0].text(); ok {
 		p, ok := parseTimestamp(s)
-		if !ok || p.hasTime && !p.iso {
-			v.fail(v.at(0), "Invalid format: \"%s\"", s)
+		_, named, known := parseZone(p.zone)
+		if ok && p.hasTime && p.iso && !strings.Contains(s, " ") && named == nil && (known || p.zone == "") {
+			if p.precision = 3; p.zone == "" {
+				p.zone = "UTC"
+			}
+			return v.zonedValue(v.at(0), p)
 		}
-		p.precision = 3
-		if p.zone == "" {
-			p.zone = "UTC"
-		}
-		return v.zonedValue(v.at(0), p)
 	}
-	form := `[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2}(:[0-9]{2}([.,][0-9]{1,6})?)?(Z|[+-]00:?00)?)?`
-	sql := v.template("CASE WHEN $1 IS NULL THEN NULL WHEN regexp_full_match($1, "+quote(form)+") THEN "+
-		"CAST(replace(replace(regexp_replace($1, '(Z|[+-]00:?00)$', ''), 'T', ' '), ',', '.') AS TIMESTAMP) "+
-		"WHEN regexp_full_match($1, '[0-9W.,:TZ+-]+') THEN "+raise("a time in ISO 8601's rarer forms, or with another offset than UTC, is "+notYet, TypeTimestamp)+
-		" ELSE "+raiseText("'Invalid format: ' || $1", TypeTimestamp)+" END", v.args[0])
-	return value{sql: v.precision(value{sql: sql, typ: TimestampOf(6)}, 3), typ: v.typ}
-}
-
-func (v *invocation) strftime(format string) value {
-	w := v.wall(0)
-	return value{sql: v.template("strftime($1, $2)", w, value{sql: quote(format), typ: TypeVarchar, easy: true}), typ: v.typ}
-}
-
-func (v *invocation) strptime(format string, t Type) value {
-	format = strings.ReplaceAll(format, "%-", "%") // both read one digit as well as two
-	// Parts that the format lacks are those of 1970-01-01; to DuckDB they are those of 1900-01-01.
 	text := v.args[0]
-	if !strings.Contains(format, "%Y") && !strings.Contains(format, "%y") {
-		if strings.Contains(format, "%G") || strings.Contains(format, "%V") {
-			v.unsupported(v.call.pos, "a date by its week")
-		}
-		format = "%Y " + format
-		text = value{sql: "('1970 ' || " + text.sql + ")", typ: TypeVarchar}
-	}
-	sql := v.template("strptime($1, $2)", text, value{sql: quote(format), typ: TypeVarchar, easy: true})
-	return value{sql: castTo(sql, t), typ: t}
+	any := v.template(fallible("loch_iso_timestamp($1)", TypeTimestamp), text)
+	sql := v.template("CASE WHEN $1 IS NULL THEN NULL WHEN "+fallible("loch_iso_zone($1)", TypeVarchar)+" = 'UTC' THEN $2 ELSE "+
+		raise("a time with another offset than UTC, whose offset matters, is "+notYet, TypeTimestamp)+" END", text, value{sql: any, typ: TypeTimestamp, easy: true})
+	return value{sql: sql, typ: v.typ, anyZone: any}
 }
 
-// mysqlFormat is the i-th argument, a format of MySQL's letters, in strftime's.
-func mysqlFormat(v *invocation, i int) string {
-	text := v.literal(i)
-	letters := map[byte]string{'a': "%a", 'b': "%b", 'c': "%-m", 'd': "%d", 'e': "%-d", 'f': "%f", 'H': "%H", 'h': "%I", 'I': "%I", 'i': "%M", 'j': "%j", 'k': "%-H",
-		'l': "%-I", 'M': "%B", 'm': "%m", 'p': "%p", 'r': "%I:%M:%S %p", 'S': "%S", 's': "%S", 'T': "%H:%M:%S", 'v': "%V", 'W': "%A", 'x': "%G", 'Y': "%Y", 'y': "%y", '%': "%%"}
-	var b strings.Builder
-	for j := 0; j < len(text); j++ {
-		if text[j] != '%' {
-			b.WriteByte(text[j])
-			continue
-		}
-		j++
-		if j == len(text) {
-			v.fail(v.at(i), "Invalid format: '%s'", text)
-		}
-		s, ok := letters[text[j]]
-		if !ok {
-			v.fail(v.at(i), "%%%c not supported in date format string", text[j])
-		}
-		b.WriteString(s)
-	}
-	return b.String()
+// millis is a timestamp rounded to milliseconds: formats know no more of it.
+func (v *invocation) millis(a value) value {
+	a.sql = v.precision(a, 3)
+	return a
 }
 
-// jodaFormat is the i-th argument, a format of Joda's letters, in strftime's.
-func jodaFormat(v *invocation, i int) string {
-	text := v.literal(i)
-	letters := map[string]string{"yyyy": "%Y", "YYYY": "%Y", "yy": "%y", "MMMM": "%B", "MMM": "%b", "MM": "%m", "M": "%-m", "dd": "%d", "d": "%-d", "HH": "%H", "H": "%-H",
-		"hh": "%I", "h": "%-I", "mm": "%M", "m": "%-M", "ss": "%S", "s": "%-S", "SSS": "%g", "EEEE": "%A", "EEE": "%a", "EE": "%a", "E": "%a", "a": "%p", "DDD": "%j",
-		"ww": "%V", "xxxx": "%G", "e": "%u"}
-	var b strings.Builder
-	for j := 0; j < len(text); {
-		c := text[j]
-		switch {
-		case c == '\'':
-			end := strings.IndexByte(text[j+1:], '\'')
-			if end < 0 {
-				v.fail(v.at(i), "Invalid format: '%s'", text)
-			}
-			if end == 0 {
-				b.WriteByte('\'')
-			} else {
-				b.WriteString(strings.ReplaceAll(text[j+1:j+1+end], "%", "%%"))
-			}
-			j += end + 2
-		case letter(c):
-			n := j
-			for n < len(text) && text[n] == c {
-				n++
-			}
-			s, ok := letters[text[j:n]]
-			if !ok {
-				v.unsupported(v.at(i), "'"+text[j:n]+"' in a date format")
-			}
-			b.WriteString(s)
-			j = n
-		case c == '%':
-			b.WriteString("%%")
-			j++
-		default:
-			b.WriteByte(c)
-			j++
-		}
+// unixtime is the instant of a number of seconds, to the millisecond.
+const unixtime = "make_timestamp(CAST(floor($1 * 1000 + 0.5) AS BIGINT) * 1000)"
+
+// zoneArgument is the zone that an argument says; one that is known only when the query runs is unknownZone.
+func (v *invocation) zoneArgument(i int) string {
+	if s, ok := v.args[i].text(); ok {
+		return v.zoneName(v.at(i), s)
 	}
-	return b.String()
+	return unknownZone
 }

@@ -43,8 +43,10 @@ type value struct {
 	typ  Type
 	lit  any  // string, bool, int64, float64 where it is a literal; micros for timestamps and dates
 	easy bool // may be written twice without being costly
-	use  *tableUse
-	path string // with use: the member of the table that this is
+	// anyZone, of a timestamp with time zone whose sql fails where the zone is not the one that its type says, is the instant whatever the zone.
+	anyZone string
+	use     *tableUse
+	path    string // with use: the member of the table that this is
 }
 
 func (v value) isNull() bool { return v.typ.Kind == Unknown }
