@@ -29,6 +29,9 @@ func (e *env) call(x *callExpr) value {
 	if len(x.name) > 1 {
 		e.fail(x.pos, "Function '%s' not registered", e.text[x.name[0].pos:last.end])
 	}
+	if x.measure {
+		e.unsupported(x.pos, "a measure of a row pattern over a window")
+	}
 	if x.label != nil || x.mode != "" {
 		e.fail(x.pos, "pattern functions are only allowed in MATCH_RECOGNIZE")
 	}

@@ -15,6 +15,7 @@ type env struct {
 	windowed  bool                   // window functions are allowed
 	sawWindow *bool
 	lambda    bool // inside a lambda's body
+	hoisted   *hoisted
 	// conditions is told of each condition that holds for every row kept, where the expression is such a condition.
 	conditions func(predicate)
 }
@@ -63,6 +64,9 @@ func (e *env) exprOf(x expr) value {
 		}
 	}
 	e.current = x.at()
+	if e.hoisted != nil && !triableAlone(x) {
+		return e.hoist(x)
+	}
 	switch x := x.(type) {
 	case *nullLit:
 		return value{sql: "NULL", typ: TypeUnknown, easy: true}

@@ -122,6 +122,9 @@ func (c *checker) setOperation(b *setNode, parent *scope) result {
 }
 
 func (c *checker) combine(b *setNode, left, right result) result {
+	if b.named {
+		left, right = c.corresponding(b, left, right)
+	}
 	if len(left.fields) != len(right.fields) {
 		c.fail(b.pos, "%s query has different number of fields: %d, %d", b.op, len(left.fields), len(right.fields))
 	}
@@ -143,6 +146,44 @@ func (c *checker) combine(b *setNode, left, right result) result {
 	}
 	compared := !(b.op == "UNION" && b.all)
 	return result{c.arm(left, fields, compared) + " " + op + " " + c.arm(right, fields, compared), fields}
+}
+
+// corresponding gives both sides of a set operation the columns whose names both have, in the order of the left.
+func (c *checker) corresponding(b *setNode, left, right result) (l, r result) {
+	index := func(side result) map[string]int {
+		m := map[string]int{}
+		for i, f := range side.fields {
+			if f.name == "" {
+				c.fail(b.pos, "Anonymous columns are not allowed in set operations with CORRESPONDING")
+			}
+			if _, twice := m[f.name]; twice {
+				c.fail(b.pos, "Duplicate columns found when using CORRESPONDING in set operations: %s", f.name)
+			}
+			m[f.name] = i
+		}
+		return m
+	}
+	index(left)
+	at := index(right)
+	var from, to []int
+	for i, f := range left.fields {
+		if j, ok := at[f.name]; ok {
+			from, to = append(from, i), append(to, j)
+		}
+	}
+	if from == nil {
+		c.fail(b.pos, "No corresponding columns")
+	}
+	pick := func(side result, columns []int) result {
+		var exprs []string
+		var fields []outField
+		for i, n := range columns {
+			exprs = append(exprs, "c"+itoa(n)+" AS c"+itoa(i))
+			fields = append(fields, side.fields[n])
+		}
+		return result{"SELECT " + strings.Join(exprs, ", ") + " FROM (" + side.sql + ") AS " + c.relationName(), fields}
+	}
+	return pick(left, from), pick(right, to)
 }
 
 // arm is one side of a set operation, its columns in the types of the whole; its maps have one form each where they are compared.

@@ -70,38 +70,6 @@ func nullifForm(e *env, x *callExpr) value {
 	return value{sql: e.template("CASE WHEN "+cond+" THEN NULL ELSE $1 END", a, b), typ: a.typ}
 }
 
-// tryForm is TRY: NULL where the argument fails.
-func tryForm(e *env, x *callExpr) value {
-	e.count(x, 1, 1)
-	v := e.expr(x.args[0])
-	if !triable(x.args[0]) {
-		e.unsupported(x.pos, "a subquery, a window function or a random value in TRY")
-	}
-	if v.isNull() {
-		return v
-	}
-	return value{sql: "TRY(" + v.sql + ")", typ: v.typ}
-}
-
-// triable tells whether x may stand in DuckDB's TRY.
-func triable(x expr) bool {
-	switch x := x.(type) {
-	case *subqueryExpr, *existsExpr, *inQueryExpr, *quantifiedExpr:
-		return false
-	case *callExpr:
-		name := strings.ToLower(x.name[0].text)
-		if x.over != nil || name == "random" || name == "rand" || name == "uuid" || name == "shuffle" {
-			return false
-		}
-	}
-	for _, c := range children(x) {
-		if !triable(c) {
-			return false
-		}
-	}
-	return true
-}
-
 // extremeForm is GREATEST and LEAST: NULL where any argument is, which DuckDB's pass over.
 func extremeForm(e *env, x *callExpr) value {
 	e.count(x, 1, 1000)

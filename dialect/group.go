@@ -27,13 +27,18 @@ func (c *checker) group(s *selectNode, scp *scope) *grouping {
 		return g
 	}
 	if s.group.auto {
-		for _, item := range s.items {
-			if item.star {
-				c.unsupported(item.pos, "* with GROUP BY AUTO")
+		for _, item := range c.expanded(s, scp) {
+			if item.x == nil {
+				c.groupField(g, scp, item.field)
+				continue
 			}
-			if !c.aggregated(item.x) {
-				c.groupKey(g, s, item.x)
+			if call, ok := item.x.(*callExpr); ok && c.aggregated(call) && call.over == nil && aggregateFunctions[strings.ToLower(call.name[0].text)] != nil {
+				continue // an aggregate by itself is no key; one within an expression is an error
 			}
+			if c.aggregated(item.x) {
+				c.fail(item.x.at(), "GROUP BY clause cannot contain aggregations, window functions or grouping operations: [%s]", c.source(item.x))
+			}
+			c.groupKey(g, s, item.x)
 		}
 		return g
 	}
@@ -142,15 +147,15 @@ func distinctSets(sets [][]int) [][]int {
 func (c *checker) groupKey(g *grouping, s *selectNode, x expr) int {
 	if n, ok := x.(*numberLit); ok && n.kind == tokInteger {
 		i, _ := integer(n.text)
-		for _, item := range s.items {
-			if item.star {
-				c.unsupported(n.pos, "a position in GROUP BY beside SELECT *")
-			}
-		}
-		if i < 1 || i > int64(len(s.items)) {
+		items := c.expanded(s, g.plain)
+		if i < 1 || i > int64(len(items)) {
 			c.fail(n.pos, "GROUP BY position %s is not in select list", n.text)
 		}
-		x = s.items[i-1].x
+		item := items[i-1]
+		if item.x == nil {
+			return c.groupField(g, g.plain, item.field)
+		}
+		x = item.x
 		if c.aggregated(x) {
 			c.fail(n.pos, "GROUP BY clause cannot contain aggregations, window functions or grouping operations: [%s]", c.source(x))
 		}
@@ -166,11 +171,63 @@ func (c *checker) groupKey(g *grouping, s *selectNode, x expr) int {
 	if !v.typ.comparable() {
 		c.unsupported(x.at(), "GROUP BY over values of type "+v.typ.String())
 	}
+	g.shapes[reflect.TypeOf(x)] = true
+	return c.addKey(g, key, v)
+}
+
+func (c *checker) addKey(g *grouping, key string, v value) int {
 	i := len(g.keys)
 	g.keys = append(g.keys, value{sql: c.canonicalMaps(c.typed(v), v.typ), typ: v.typ, path: key})
 	g.byKey[key] = value{sql: g.rel + ".g" + itoa(i), typ: v.typ, easy: true}
-	g.shapes[reflect.TypeOf(x)] = true
 	return i
+}
+
+// groupField groups by a column that a star stands for.
+func (c *checker) groupField(g *grouping, scp *scope, f *field) int {
+	r := reference{scope: scp, field: f}
+	key := r.key()
+	for i := range g.keys {
+		if g.keys[i].path == key {
+			return i
+		}
+	}
+	g.shapes[reflect.TypeOf(&columnRef{})] = true
+	return c.addKey(g, key, c.referenceValue(r))
+}
+
+// column is one column of a SELECT: an expression, or the field that a star stands for.
+type column struct {
+	x     expr
+	field *field
+}
+
+// expanded are the columns of a SELECT.
+func (c *checker) expanded(s *selectNode, scp *scope) []column {
+	var list []column
+	for _, item := range s.items {
+		if !item.star {
+			list = append(list, column{x: item.x})
+			continue
+		}
+		rel := ""
+		if item.x != nil {
+			ref, ok := item.x.(*columnRef)
+			if !ok {
+				c.unsupported(item.pos, "GROUP BY by position or AUTO beside the members of a row")
+			}
+			rel = strings.ToLower(ref.name.text)
+		}
+		n := len(list)
+		for _, f := range scp.fields {
+			if !f.hidden && (rel == "" || f.rel == rel) {
+				list = append(list, column{field: f})
+			}
+		}
+		if rel != "" && n == len(list) {
+			c.unsupported(item.pos, "GROUP BY by position or AUTO beside the members of a row")
+		}
+	}
+	return list
 }
 
 // aggregate adds a column to the grouping's query and answers how it is read above.

@@ -322,6 +322,12 @@ func (p *parser) nameExpression() expr {
 	case next.isSym("->"):
 		l := &lambdaExpr{node: node{pos: pos}, params: []name{p.identifier()}}
 		return p.lambdaBody(l)
+	case next.is("OVER") && (p.peek(2).isSym("(") || isName(p.peek(2))):
+		// a measure of the window's row pattern
+		c := &callExpr{node: node{pos: pos}, measure: true}
+		c.name = []name{p.identifier()}
+		p.callTail(c)
+		return c
 	}
 	// A qualified name before "(" is a function's; elsewhere it is a column and its members.
 	n := 1
@@ -461,7 +467,7 @@ func (p *parser) frameBound() bound {
 	case p.acceptAll("CURRENT", "ROW"):
 		return bound{kind: "CURRENT ROW"}
 	}
-	x := p.valueExpression(0)
+	x := p.expression()
 	return bound{p.oneOf("PRECEDING", "FOLLOWING"), x}
 }
 

@@ -1,6 +1,9 @@
 package dialect
 
-import "strconv"
+import (
+	"strconv"
+	"strings"
+)
 
 func (p *parser) startsQuery(t *token) bool {
 	return t.is("SELECT") || t.is("VALUES") || t.is("TABLE") || t.is("WITH")
@@ -59,6 +62,7 @@ func (p *parser) query() *queryNode {
 	var with []*withNode
 	pos, recursive := p.tok.pos, false
 	if p.accept("WITH") {
+		p.noDeclarations()
 		recursive = p.accept("RECURSIVE")
 		for {
 			w := &withNode{name: p.identifier()}
@@ -78,6 +82,16 @@ func (p *parser) query() *queryNode {
 	q := p.queryNoWith()
 	q.with, q.recursive, q.pos = with, recursive, pos
 	return q
+}
+
+// noDeclarations refuses WITH FUNCTION and WITH SESSION, which stand where a query's name would.
+func (p *parser) noDeclarations() {
+	switch next := p.peek(1); {
+	case p.tok.is("FUNCTION") && isName(next):
+		p.fail(p.tok.pos, "functions of a statement's own (WITH FUNCTION) are not supported yet")
+	case p.tok.kind == tokWord && strings.EqualFold(p.tok.text, "SESSION") && isName(next) && !next.is("AS"):
+		p.fail(p.tok.pos, "session properties (WITH SESSION) are not supported yet")
+	}
 }
 
 func (p *parser) queryNoWith() *queryNode {
@@ -171,6 +185,13 @@ func (p *parser) queryTerm(level int) body {
 			set.all = true
 		} else {
 			p.accept("DISTINCT")
+		}
+		if p.tok.is("CORRESPONDING") {
+			set.named = true
+			p.advance()
+			if p.tok.is("BY") {
+				p.fail(p.tok.pos, "CORRESPONDING with columns is unsupported")
+			}
 		}
 		set.right = p.queryTerm(level + 1)
 		set.end = p.prevEnd

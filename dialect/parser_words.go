@@ -337,7 +337,10 @@ func (p *parser) typePrimary() *typeNode {
 		p.advance()
 		t.base = strings.ToLower(word)
 		if p.acceptSym("(") {
-			t.params = []int{int(p.rowCount().n)}
+			if p.tok.kind != tokInteger {
+				p.fail(p.tok.pos, "Parameter to datetime type must be either a number or a type variable: %s", p.tok.text)
+			}
+			t.params = []int{int(min(p.rowCount().n, 1<<31))}
 			p.expectSym(")")
 		}
 		if p.acceptAll("WITH", "TIME", "ZONE") {

@@ -5,7 +5,7 @@ import "strings"
 // tableFunction checks TABLE(function(…)): Trino's own are sequence and exclude_columns.
 func (c *checker) tableFunction(r *tableFunctionRef) source {
 	name := strings.ToLower(r.name[len(r.name)-1].text)
-	if len(r.name) > 1 && !(len(r.name) == 3 && strings.EqualFold(r.name[0].text, "system") && strings.EqualFold(r.name[1].text, "builtin")) {
+	if len(r.name) > 1 && !builtin(r.name) {
 		name = ""
 	}
 	switch name {
@@ -17,6 +17,11 @@ func (c *checker) tableFunction(r *tableFunctionRef) source {
 	first, last := r.name[0], r.name[len(r.name)-1]
 	c.fail(first.pos, "Table function '%s' not registered", c.text[first.pos:last.end])
 	return source{}
+}
+
+// builtin tells whether a function's name of several parts is one of Trino's own.
+func builtin(n []name) bool {
+	return len(n) == 3 && strings.EqualFold(n[0].text, "system") && strings.EqualFold(n[1].text, "builtin")
 }
 
 // tableArguments brings a table function's arguments into the order of its parameters; those that are missing are nil.

@@ -65,6 +65,7 @@ type setNode struct {
 	node
 	op          string // UNION, INTERSECT, EXCEPT
 	all         bool
+	named       bool // CORRESPONDING: the columns are those whose names both sides have
 	left, right body
 }
 

@@ -228,6 +228,7 @@ type callExpr struct {
 	filler   *stringLit
 	count    bool // WITH COUNT
 	within   bool // the order came with WITHIN GROUP
+	measure  bool // no call, but the name of a measure before OVER
 }
 
 type overClause struct {

@@ -7,6 +7,9 @@ func (w *trinoWriter) call(s *scope, x *callExpr) trinoValue {
 	if len(x.name) != 1 {
 		w.fail(x.pos, "Function '%s' not registered", dotted(x.name))
 	}
+	if x.measure {
+		return trinoValue{text: lay(ident(x.name[0]), w.overText(s, x.over))}
+	}
 	fn := strings.ToLower(x.name[0].text)
 	var args []trinoValue
 	var texts []rope
@@ -50,13 +53,16 @@ func (w *trinoWriter) call(s *scope, x *callExpr) trinoValue {
 		text = lay(text, " "+x.nulls+" NULLS")
 	}
 	if x.over != nil {
-		if x.over.name != nil {
-			text = lay(text, " OVER "+ident(*x.over.name))
-		} else {
-			text = lay(text, " OVER (", w.window(s, x.over.spec), ")")
-		}
+		text = lay(text, w.overText(s, x.over))
 	}
 	return trinoValue{text, callType(fn, args), false}
+}
+
+func (w *trinoWriter) overText(s *scope, o *overClause) rope {
+	if o.name != nil {
+		return lay(" OVER " + ident(*o.name))
+	}
+	return lay(" OVER (", w.window(s, o.spec), ")")
 }
 
 // overflow is what LISTAGG does where the text is too long.

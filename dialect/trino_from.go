@@ -32,7 +32,7 @@ func (w *trinoWriter) relation(r relation, seen, outer *scope) (rope, []*field) 
 	case *jsonTableRef:
 		return w.jsonTable(r, seen)
 	case *tableFunctionRef:
-		w.fail(r.pos, "table function %s is not supported", r.name[len(r.name)-1].text)
+		return w.tableFunction(r)
 	}
 	panic("dialect: a relation without a case")
 }

@@ -121,10 +121,14 @@ func (w *trinoWriter) body(b body, parent *scope) (rope, trinoColumns) {
 		return text.at(b.pos), cols
 	case *setNode:
 		left, cols := w.body(b.left, parent)
-		right, _ := w.body(b.right, parent)
+		right, others := w.body(b.right, parent)
 		op := ") " + b.op + " "
 		if b.all {
 			op += "ALL "
+		}
+		if b.named {
+			op += "CORRESPONDING "
+			cols = cols.corresponding(others)
 		}
 		return lay("(", left, strand{text: op, pos: b.pos}, "(", right, ")"), cols
 	case *valuesNode:

@@ -108,7 +108,7 @@ func TestTrinoRefuses(t *testing.T) {
 	for sql, want := range map[string]string{
 		`SELECT 1 FROM system.runtime.queries`:                               "line 1:15: Table 'system.runtime.queries' does not exist",
 		`SELECT 1 FROM "cat"."stores"."x"`:                                   "line 1:15: Table 'cat.stores.x' does not exist",
-		`SELECT 1 FROM TABLE(system.query('x'))`:                             "line 1:15: table function query is not supported",
+		`SELECT 1 FROM TABLE(system.query('x'))`:                             "line 1:15: Table function 'system.query' not registered",
 		`SELECT a.b.c('x') FROM trail`:                                       "line 1:8: Function 'a.b.c' not registered",
 		`SELECT evntname FROM trail`:                                         "line 1:8: Column 'evntname' cannot be resolved; did you mean 'eventname'?",
 		`SELECT geometry_union(evntname) FROM trail`:                         "line 1:23: Column 'evntname' cannot be resolved; did you mean 'eventname'?",

@@ -79,19 +79,15 @@ func (e *env) windowCall(x *callExpr, name string, f *windowFunction) value {
 	for i := range args {
 		args[i] = e.coerce(args[i], s.param(i).instance(bind, args[i].typ))
 	}
-	if len(args) > 1 && name != "ntile" {
-		n, ok := args[1].lit.(int64)
-		if !ok {
-			e.unsupported(x.args[1].at(), "an offset of "+name+" that is no literal")
+	switch name {
+	case "nth_value":
+		e.atLeast(x.args[1], &args[1], 1, "Offset must be at least 1", "")
+	case "lag", "lead":
+		if len(args) > 1 {
+			e.atLeast(x.args[1], &args[1], 0, "Offset must be at least 0", "Offset must not be null")
 		}
-		if least := map[bool]int64{true: 1, false: 0}[name == "nth_value"]; n < least {
-			e.fail(x.args[1].at(), "Offset must be at least %d", least)
-		}
-	}
-	if name == "ntile" {
-		if n, ok := args[0].lit.(int64); !ok || n < 1 {
-			e.fail(x.args[0].at(), "ntile takes a positive literal")
-		}
+	case "ntile":
+		e.atLeast(x.args[0], &args[0], 1, "Buckets must be greater than 0", "")
 	}
 	t := s.result.instance(bind, Type{})
 	if s.same > 0 {
@@ -166,6 +162,12 @@ func (e *env) over(o *overClause, f *windowFunction, name string) string {
 		}
 		parts = append(parts, "PARTITION BY "+strings.Join(list, ", "))
 	}
+	ranged := frame != nil && (f == nil || f.frame) && frame.unit == "RANGE" && (frame.first.x != nil || frame.last.x != nil)
+	if ranged {
+		by, frameSQL := e.rangeFrame(frame, order)
+		parts = append(parts, "ORDER BY "+by, frameSQL)
+		return " OVER (" + strings.Join(parts, " ") + ")"
+	}
 	if len(order) > 0 {
 		parts = append(parts, "ORDER BY "+e.sortList(order))
 	} else if name == "lag" || name == "lead" {
@@ -184,7 +186,8 @@ func (e *env) over(o *overClause, f *windowFunction, name string) string {
 	return " OVER (" + strings.Join(parts, " ") + ")"
 }
 
-func (e *env) frame(f *frameNode, order []*sortItem) string {
+// checkFrame refuses frames that no frame can be.
+func (e *env) checkFrame(f *frameNode, order []*sortItem) {
 	if f.pattern != nil {
 		e.unsupported(f.pos, "a window over a row pattern")
 	}
@@ -201,42 +204,132 @@ func (e *env) frame(f *frameNode, order []*sortItem) string {
 	if f.unit == "GROUPS" && len(order) == 0 {
 		e.fail(f.pos, "Window frame of type GROUPS requires ORDER BY")
 	}
+}
+
+// frame writes a frame of rows or groups, or one of RANGE without offsets.
+func (e *env) frame(f *frameNode, order []*sortItem) string {
+	e.checkFrame(f, order)
 	offset := func(b bound) string {
 		if b.x == nil {
 			return b.kind
 		}
 		v := e.expr(b.x)
-		if f.unit == "RANGE" {
-			return e.rangeOffset(b, v, order) + " " + b.kind
+		if !v.typ.integral() {
+			e.fail(b.x.at(), "Window frame %s offset value must be an exact numeric type with scale 0 (actual: %s)", f.unit, v.typ)
 		}
-		n, ok := v.lit.(int64)
-		if !ok || !v.typ.integral() {
-			e.unsupported(b.x.at(), "a window frame's offset that is no literal number")
-		}
-		if n < 0 {
-			e.fail(b.x.at(), "Window frame offset value must not be negative or null")
-		}
-		return itoa64(n) + " " + b.kind
+		v = e.coerce(v, TypeBigint)
+		return e.frameOffset(b, v) + " " + b.kind
 	}
 	return f.unit + " BETWEEN " + offset(f.first) + " AND " + offset(f.last)
 }
 
-// rangeOffset is the offset of a RANGE frame: over one number, or one date or timestamp and an interval.
-func (e *env) rangeOffset(b bound, v value, order []*sortItem) string {
+const badOffset = "Window frame offset value must not be negative or null"
+
+// frameOffset writes the offset of a frame, a number: a literal or an expression, which fails where it is negative or NULL.
+func (e *env) frameOffset(b bound, v value) string {
+	return e.atLeast(b.x, &v, 0, badOffset, badOffset)
+}
+
+// atLeast makes a number fail where it is less than least or, unless null is "", NULL.
+func (e *env) atLeast(x expr, v *value, least int64, message, null string) string {
+	if n, ok := v.lit.(int64); ok {
+		if n < least {
+			e.fail(x.at(), "%s", message)
+		}
+		v.sql = itoa64(n)
+		return v.sql
+	}
+	if null != "" && v.isNull() {
+		e.fail(x.at(), "%s", null)
+	}
+	text := "CASE WHEN $1 < " + itoa64(least) + " THEN " + raise(message, v.typ)
+	if null != "" {
+		text += " WHEN $1 IS NULL THEN " + raise(null, v.typ)
+	}
+	v.sql = e.template(text+" ELSE $1 END", *v)
+	return v.sql
+}
+
+// rangeFrame writes a frame of RANGE with an offset: over one number, or one date or timestamp and an interval. Intervals of days and less are written
+// as numbers, since to DuckDB 30 days and a month are equal, and of two equal intervals in a statement it computes one.
+func (e *env) rangeFrame(f *frameNode, order []*sortItem) (by, frame string) {
+	e.checkFrame(f, order)
+	at := f.first.x
+	if at == nil {
+		at = f.last.x
+	}
 	if len(order) != 1 {
-		e.fail(b.x.at(), "Window frame of type RANGE PRECEDING or FOLLOWING requires single sort item in ORDER BY (actual: %d)", len(order))
+		e.fail(at.at(), "Window frame of type RANGE PRECEDING or FOLLOWING requires single sort item in ORDER BY (actual: %d)", len(order))
 	}
 	key := e.expr(order[0].x)
-	switch n := v.lit.(type) {
-	case int64:
-		if key.typ.integral() && n >= 0 {
-			return itoa64(n)
+	if k := key.typ; !k.numeric() && k.Kind != Date && k.Kind != Time && k.Kind != Timestamp && k.Kind != TimestampZoned && k.Kind != IntervalDaySecond && k.Kind != IntervalYearMonth {
+		e.fail(order[0].pos, "Window frame of type RANGE PRECEDING or FOLLOWING requires that sort item type be numeric, datetime or interval (actual: %s)", k)
+	}
+	var offsets [2]value
+	t := key.typ
+	for i, b := range []bound{f.first, f.last} {
+		if b.x == nil {
+			continue
 		}
-	case millis:
-		if (key.typ.Kind == Timestamp || key.typ.Kind == TimestampZoned) && n >= 0 {
-			return "to_microseconds(" + itoa64(int64(n)*1000) + ")"
+		offsets[i] = e.expr(b.x)
+		if t.numeric() {
+			common, ok := common(t, offsets[i].typ)
+			if !ok || !common.numeric() {
+				e.fail(b.x.at(), "Window frame of type RANGE: offset of type %s cannot be used with a sort item of type %s", offsets[i].typ, key.typ)
+			}
+			t = common
 		}
 	}
+	key = e.coerce(key, t)
+	by = key.sql
+	text := [2]string{f.first.kind, f.last.kind}
+	for i, b := range []bound{f.first, f.last} {
+		if b.x == nil {
+			continue
+		}
+		v := offsets[i]
+		if t.numeric() {
+			v = e.coerce(v, t)
+		}
+		sortBy, offset := e.rangeOffset(b, v, key)
+		if i == 1 && f.first.x != nil && sortBy != by {
+			e.unsupported(b.x.at(), "a RANGE frame whose offsets have different types")
+		}
+		by = sortBy
+		text[i] = offset + " " + b.kind
+	}
+	return by + direction(order[0]), "RANGE BETWEEN " + text[0] + " AND " + text[1]
+}
+
+// rangeOffset writes the sort key of a RANGE frame and one offset from it.
+func (e *env) rangeOffset(b bound, v, key value) (by, offset string) {
+	number := func(sql string, scale string) string {
+		n := value{sql: sql, typ: TypeBigint}
+		return "(" + e.frameOffset(b, n) + ")" + scale
+	}
+	k, lit := key.typ.Kind, v.lit
+	switch {
+	case key.typ.numeric():
+		if _, ok := lit.(int64); ok {
+			return key.sql, e.frameOffset(b, v)
+		}
+		return key.sql, castTo(e.atLeast(b.x, &value{sql: v.sql, typ: key.typ}, 0, badOffset, badOffset), key.typ)
+	case k == v.typ.Kind && (k == IntervalDaySecond || k == IntervalYearMonth):
+		return key.sql, number(castTo(v.sql, TypeBigint), "")
+	case v.typ.Kind == IntervalDaySecond && (k == Timestamp || k == TimestampZoned):
+		return "epoch_us(" + key.sql + ")", number(v.sql, " * 1000")
+	case v.typ.Kind == IntervalDaySecond && k == Date:
+		n, ok := lit.(millis)
+		if !ok {
+			break
+		}
+		if n%86_400_000 != 0 {
+			e.fail(b.x.at(), "Cannot subtract hour, minutes or seconds from a date")
+		}
+		return "(" + key.sql + " - DATE '1970-01-01')", number(itoa64(int64(n)/86_400_000), "")
+	case v.typ.Kind == IntervalYearMonth && (k == Timestamp || k == TimestampZoned && key.typ.Zone == "UTC" || k == Date):
+		return key.sql, "to_months(CAST(" + number(castTo(v.sql, TypeBigint), "") + " AS INTEGER))"
+	}
 	e.unsupported(b.x.at(), "a RANGE frame over "+key.typ.String()+" with an offset of type "+v.typ.String())
-	return ""
+	return "", ""
 }

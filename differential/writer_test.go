@@ -5,6 +5,8 @@ import (
 	"errors"
 	"os"
 	"runtime"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -13,7 +15,7 @@ import (
 	"github.com/lochlake/loch/differential/trinotest"
 )
 
-// TestTrinoText asks real Trino every statement of the corpus as Loch writes it for Trino: the answer is that to the caller's own text. It runs where
+// TestTrinoText asks real Trino every statement of the corpus, or of an -area, as Loch writes it for Trino: the answer is that to the caller's own text. It runs where
 // LOCH_TRINO is set.
 func TestTrinoText(t *testing.T) {
 	if os.Getenv("LOCH_TRINO") == "" {
@@ -23,6 +25,7 @@ func TestTrinoText(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	all = slices.DeleteFunc(all, func(s statement) bool { return !strings.HasPrefix(s.File, *area) })
 	recorded, err := readRecordings("testdata")
 	if err != nil {
 		t.Fatal(err)
