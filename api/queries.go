@@ -161,7 +161,10 @@ func (h *queries) results(ctx context.Context, c *Call, in *model.GetQueryResult
 	if err != nil {
 		return nil, err
 	}
-	out := &queryResults{QueryStatus: q.Status, QueryResultRows: rows, ErrorMessage: filled(q.Error)}
+	out := &queryResults{QueryStatus: q.Status, QueryResultRows: rows}
+	if q.Status != query.Finished { // else it says why the delivery failed, which is no error of these rows
+		out.ErrorMessage = filled(q.Error)
+	}
 	total := int32(min(q.Rows, math.MaxInt32))
 	out.QueryStatistics = &model.QueryStatistics{ResultsCount: &rows.n, TotalResultsCount: &total, BytesScanned: &q.BytesScanned}
 	if next >= 0 {

@@ -106,3 +106,30 @@ func TestParametersAreNoText(t *testing.T) {
 		}
 	}
 }
+
+// FuzzParameters: whatever a value is, the statement is the one with that value as a literal.
+func FuzzParameters(f *testing.F) {
+	for _, seed := range []string{"a", "'", "' --", "?", "12", "-0.5", "true", "\\", "2026-01-01"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, value string) {
+		got, err := checkTemplate("SELECT '?', eventname FROM trail WHERE eventname = '?'", value, value)
+		if err != nil {
+			return // not UTF-8, or with a NUL
+		}
+		literal := "'" + strings.ReplaceAll(value, "'", "''") + "'"
+		want, err := check("SELECT " + literal + ", eventname FROM trail WHERE eventname = " + literal)
+		if err != nil {
+			if len(value) < 4000 {
+				t.Fatalf("%q: the literal is refused: %v", value, err)
+			}
+			return
+		}
+		if got.DuckDB() != want.DuckDB() {
+			t.Fatalf("%q: %s\nwant %s", value, got.DuckDB(), want.DuckDB())
+		}
+		if s, err := checkTemplate("SELECT ?", value); err == nil && len(s.Columns) != 1 {
+			t.Fatalf("%q: %s", value, s.DuckDB())
+		}
+	})
+}

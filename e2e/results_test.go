@@ -74,6 +74,12 @@ func TestDeliveredResults(t *testing.T) {
 	logs := t.TempDir()
 	run(t, nil, bin, "generate", "--events", "3000", "--seed", "11", logs)
 	importInto(t, r, bin, "--store", "kept", logs)
+	if out := run(t, r.env(), bin, "query", "--alias", "identity.console-logins", "-p", "kept", "-p", "2000-01-01", "-p", "2200-01-01", "--json"); !strings.Contains(out, `"logins"`) {
+		t.Errorf("loch query --alias: %s", out)
+	}
+	if out := run(t, nil, bin, "queries", "leaked", "access", "key", "--json"); !strings.Contains(out, "forensics.timeline-of-access-key") {
+		t.Errorf("loch queries: %s", out)
+	}
 	id, status := r.deliver(t, aws, "SELECT eventID, eventTime, eventName, eventJson FROM kept ORDER BY eventTime", "s3://results/audit")
 	if status != "SUCCESS" {
 		t.Fatalf("delivery: %s\n%s", status, tail(r.stderr()))

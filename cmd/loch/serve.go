@@ -14,7 +14,7 @@ import (
 type serveCmd struct {
 	Data   string `help:"Folder of everything the server keeps; made where it is missing." required:"" placeholder:"DIR" type:"path"`
 	Listen string `help:"Address to listen on; port 0 picks a free one. Default: ${default}." default:"127.0.0.1:4510" placeholder:"ADDR"`
-	KeyDir string `help:"Folder of the secrets (root key, token key). Default: the data folder." placeholder:"DIR" type:"path"`
+	KeyDir string `help:"Folder of the secrets (root key, token key, signing key). Default: the data folder." placeholder:"DIR" type:"path"`
 	serverFlags
 	LogLevel  string `help:"debug, info, warn or error." enum:"debug,info,warn,error" default:"info"`
 	LogFormat string `help:"text or json, on standard error." enum:"text,json" default:"text"`
@@ -26,8 +26,8 @@ type serverFlags struct {
 	Region  string `help:"The region that the root key's clients sign for unless told otherwise." default:"us-east-1" placeholder:"NAME"`
 
 	StoreURL string  `help:"Where the tables lie: s3://bucket/prefix. Default: the data folder." env:"LOCH_STORE_URL" placeholder:"URL"`
-	S3       s3Flags `embed:"" prefix:"s3-" envprefix:"LOCH_S3_" group:"S3 of --store-url and of imports"`
-	ImportS3 s3Flags `embed:"" prefix:"import-s3-" envprefix:"LOCH_IMPORT_S3_" group:"S3 of imports, where it is another"`
+	S3       s3Flags `embed:"" prefix:"s3-" envprefix:"LOCH_S3_" group:"S3 of --store-url, of imports and of delivered results"`
+	ImportS3 s3Flags `embed:"" prefix:"import-s3-" envprefix:"LOCH_IMPORT_S3_" group:"S3 of imports and of delivered results, where it is another"`
 
 	CommitInterval time.Duration `help:"How long accepted events may wait for company before they are committed to their table." default:"2s"`
 	MaxStores      int           `help:"Event data stores an account may have in a region." default:"10"`

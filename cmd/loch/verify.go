@@ -6,13 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/lochlake/loch/api/model"
 	"github.com/lochlake/loch/client"
 	"github.com/lochlake/loch/delivery"
-	"github.com/lochlake/loch/objstore"
 	"github.com/lochlake/loch/signing"
 	"github.com/lochlake/loch/terminal"
 )
@@ -27,13 +25,13 @@ type verifyCmd struct {
 
 // Run checks, prints a line for each finding, and fails where there is one.
 func (v *verifyCmd) Run(ctx context.Context) error {
+	folder, err := delivery.OpenFolder(ctx, v.Results, v.S3.config().Store())
+	if err != nil {
+		return err
+	}
 	keys, err := v.keys(ctx)
 	if err != nil {
 		return fmt.Errorf("public keys: %w", err)
-	}
-	folder, err := delivery.OpenFolder(ctx, v.Results, v.s3())
-	if err != nil {
-		return err
 	}
 	report, err := delivery.Verify(ctx, folder, keys)
 	if err != nil {
@@ -58,8 +56,6 @@ func (v *verifyCmd) Run(ctx context.Context) error {
 	}
 	return err
 }
-
-func (v *verifyCmd) s3() objstore.S3Config { return v.S3.config().Store() }
 
 // keys reads the file of keys, or asks the server for all that it has ever signed with.
 func (v *verifyCmd) keys(ctx context.Context) (delivery.Keys, error) {
@@ -103,7 +99,7 @@ func (v *verifyCmd) keys(ctx context.Context) (delivery.Keys, error) {
 		keys[name] = *k.Value
 	}
 	if len(keys) == 0 {
-		return nil, errors.New(strings.TrimSpace("there are none " + v.Keys))
+		return nil, errors.New("there are none")
 	}
 	return keys, nil
 }

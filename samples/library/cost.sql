@@ -39,7 +39,7 @@ FROM ? WHERE eventTime >= '?' AND eventTime < '?' AND regexp_like(errorCode, '(?
 GROUP BY 1, 2, 3, 4 ORDER BY calls DESC;
 
 -- name: cost.events-by-store-day
--- How many events came each day, and how many bytes their texts have: what the store itself costs.
+-- How many events came each day, and how many characters their texts have: what the store itself costs.
 -- parameters: store, from, to
 -- keywords: volume ingestion events bytes day store size
 SELECT date(eventTime) AS day, eventCategory, count(*) AS events, sum(length(eventJson)) AS characters

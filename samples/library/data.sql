@@ -45,7 +45,7 @@ ORDER BY eventTime;
 -- keywords: secret secretsmanager get value password read credential
 SELECT element_at(requestParameters, 'secretId') AS secret, coalesce(userIdentity.sessionContext.sessionIssuer.arn, userIdentity.arn) AS principal, count(*) AS reads, min(eventTime) AS first, max(eventTime) AS last
 FROM ? WHERE eventTime >= '?' AND eventTime < '?' AND eventName IN ('GetSecretValue', 'BatchGetSecretValue') AND errorCode IS NULL
-GROUP BY 1, 2 ORDER BY reads;
+GROUP BY 1, 2 ORDER BY reads DESC;
 
 -- name: data.many-secrets-at-once
 -- Principals that read three secrets or more within ten minutes.
