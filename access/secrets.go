@@ -48,6 +48,32 @@ func OpenCredentials(dir, account, region string) (Key, error) {
 	return k, nil
 }
 
+// EngineFile is the name of the file that the engine's key is kept in, and EngineID the key's id.
+const (
+	EngineFile = "engine-credential"
+	EngineID   = "loch-engine"
+)
+
+// OpenEngineKey reads the key of the engine that runs Loch's own queries from the file engine-credential in dir, or makes it where there is none. The file has
+// the one line id:secret, as Iceberg's clients take it, and mode 0600. The key opens the Iceberg catalog and nothing else.
+func OpenEngineKey(dir string) (Key, error) {
+	path := filepath.Join(dir, EngineFile)
+	text, err := readSecret(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err = writeSecret(path, []byte(EngineID+":"+randomText(40, idAlphabet)+"\n")); err == nil {
+			text, err = readSecret(path)
+		}
+	}
+	if err != nil {
+		return Key{}, fmt.Errorf("the engine's key: %w", err)
+	}
+	id, secret, _ := strings.Cut(strings.TrimSpace(string(text)), ":")
+	if id != EngineID || len(secret) < 40 {
+		return Key{}, fmt.Errorf("the engine's key: %s is not the line %s:SECRET with 40 characters or more", path, EngineID)
+	}
+	return Key{ID: id, Secret: secret}, nil
+}
+
 // parseCredentials reads the profile default of a shared-credentials file.
 func parseCredentials(text []byte) (Key, error) {
 	k := Key{Root: true}

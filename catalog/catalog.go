@@ -35,6 +35,8 @@ const (
 type Stores interface {
 	// Federated lists the stores of an account, of every region, that the catalog shows.
 	Federated(account string) []meta.EventDataStore
+	// Readable lists the stores of every account and region that queries may read, federated or not.
+	Readable() []meta.EventDataStore
 }
 
 // Tables gives the metadata of tables; *lake.Lake is one.
@@ -48,6 +50,7 @@ type Config struct {
 	Stores   Stores
 	Tables   Tables
 	Keys     access.Keys
+	Engine   access.Key        // of the engine that runs Loch's own queries, which sees every store; without an ID there is none
 	TokenKey []byte            // at least 32 secret bytes, from which the key of bearer tokens is derived; kept over restarts, so that tokens live on
 	FileIO   map[string]string // how readers come at the data files, in Iceberg's property names: every client is told, so no secret belongs here
 	Log      *slog.Logger
@@ -93,6 +96,7 @@ var endpoints = []string{
 type request struct {
 	*http.Request
 	account string
+	engine  bool     // it comes from the engine that runs Loch's own queries
 	path    []string // the decoded parts after /iceberg/v1
 	query   url.Values
 }
@@ -117,7 +121,7 @@ func (c *Catalog) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var who claims
 	if err == nil {
 		if who, err = c.authenticate(r, now); err == nil {
-			operation, status, answer, err = c.route(&request{Request: r, account: who.Account, path: path, query: r.URL.Query()})
+			operation, status, answer, err = c.route(&request{Request: r, account: who.Account, engine: c.isEngine(who.KeyID), path: path, query: r.URL.Query()})
 		}
 	}
 	if err != nil {

@@ -36,6 +36,7 @@ func (k *keys) Lookup(_ context.Context, id string) (access.Key, error) {
 
 var (
 	mine   = access.Key{ID: "AKIAMINEMINEMINEMINE", Secret: "a+b/c" + strings.Repeat("s", 35), Account: "111122223333"}
+	ours   = access.Key{ID: access.EngineID, Secret: strings.Repeat("e", 40)}
 	theirs = access.Key{ID: "AKIATHEIRSTHEIRSTHEI", Secret: strings.Repeat("t", 40), Account: "444455556666"}
 )
 
@@ -45,12 +46,20 @@ const (
 	idC = "cc000000-0000-4000-8000-00000000000c"
 	idD = "dd000000-0000-4000-8000-00000000000d"
 	idE = "ee000000-0000-4000-8000-00000000000e"
+
+	idHidden = "11000000-0000-4000-8000-000000000011"
 )
 
 // stores by account; the registry decides what is federated.
 type stores map[string][]meta.EventDataStore
 
 func (s stores) Federated(account string) []meta.EventDataStore { return s[account] }
+
+// Readable has one store more, which is not federated.
+func (s stores) Readable() []meta.EventDataStore {
+	hidden := storeOf(mine, "us-east-1", idHidden, "hidden")
+	return slices.Concat(s[mine.Account], s[theirs.Account], []meta.EventDataStore{hidden})
+}
 
 type tables map[string]string
 
@@ -83,14 +92,14 @@ type rig struct {
 
 func newRig(t *testing.T) *rig {
 	g := &rig{t: t, keys: &keys{mine, theirs}, now: time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC), log: new(bytes.Buffer)}
-	c, err := New(Config{Keys: g.keys, TokenKey: bytes.Repeat([]byte{7}, 32), Now: func() time.Time { return g.now }, Log: slog.New(slog.NewTextHandler(g.log, nil)),
+	c, err := New(Config{Keys: g.keys, Engine: ours, TokenKey: bytes.Repeat([]byte{7}, 32), Now: func() time.Time { return g.now }, Log: slog.New(slog.NewTextHandler(g.log, nil)),
 		FileIO: map[string]string{"s3.region": "us-east-1"},
 		Stores: stores{
 			mine.Account: {storeOf(mine, "us-east-1", idA, "audit_logs"), storeOf(mine, "us-east-1", idB, "Twice"), storeOf(mine, "us-east-1", idC, "tWICE"),
 				storeOf(mine, "eu-west-1", idD, "not.plain"), storeOf(mine, "us-east-1", idE, idA)},
 			theirs.Account: {storeOf(theirs, "ap-south-1", "ff000000-0000-4000-8000-00000000000f", "theirs")},
 		},
-		Tables: tables{idA: metadata, idB: `{"format-version":2,"current-snapshot-id":null}`, idC: "broken"}})
+		Tables: tables{idHidden: metadata, idA: metadata, idB: `{"format-version":2,"current-snapshot-id":null}`, idC: "broken"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -321,5 +330,32 @@ func TestWritesAreRefused(t *testing.T) {
 	}
 	if a := g.get("POST", table+"/metrics", strings.Repeat("x", maxBody+1)); a.status != http.StatusRequestEntityTooLarge {
 		t.Errorf("a report too long: %d", a.status)
+	}
+}
+
+// TestEngine: the key of the engine that runs Loch's own queries opens one namespace with every store, federated or not, by ID alone; other keys see nothing of it.
+func TestEngine(t *testing.T) {
+	g := newRig(t)
+	g.token = g.login(ours)
+	if a := g.get("GET", "/iceberg/v1/namespaces", ""); !strings.Contains(a.body, `[["stores"]]`) {
+		t.Errorf("namespaces: %d %s", a.status, a.body)
+	}
+	a := g.get("GET", "/iceberg/v1/namespaces/stores/tables", "")
+	for _, id := range []string{idA, idB, idHidden, "ff000000-0000-4000-8000-00000000000f"} {
+		if !strings.Contains(a.body, id) {
+			t.Errorf("tables lack %s: %d %s", id, a.status, a.body)
+		}
+	}
+	for path, status := range map[string]int{"stores/tables/" + idHidden: 200, "stores/tables/" + idA: 200, "stores/tables/audit_logs": 404, "us-east-1/tables/" + idA: 404,
+		"stores/views/" + idA: 404, "us-east-1": 404} {
+		if a := g.get("GET", "/iceberg/v1/namespaces/"+path, ""); a.status != status {
+			t.Errorf("%s: %d %s", path, a.status, a.body)
+		}
+	}
+	g.token = g.login(mine)
+	for _, path := range []string{"stores", "stores/tables/" + idA, "us-east-1/tables/" + idHidden} {
+		if a := g.get("GET", "/iceberg/v1/namespaces/"+path, ""); a.status != 404 {
+			t.Errorf("another key: %s: %d %s", path, a.status, a.body)
+		}
 	}
 }

@@ -69,12 +69,31 @@ type loadResult struct {
 	Config   map[string]string `json:"config"`
 }
 
+// EngineNamespace is the one namespace that the engine which runs Loch's own queries sees: all stores, whose IDs are each other's in no account and region.
+const EngineNamespace = "stores"
+
+// visible gives the stores that a request may see.
+func (c *Catalog) visible(r *request) []meta.EventDataStore {
+	if r.engine {
+		return c.cfg.Stores.Readable()
+	}
+	return c.cfg.Stores.Federated(r.account)
+}
+
+// namespaceOf is where a request sees a store.
+func (r *request) namespaceOf(s *meta.EventDataStore) string {
+	if r.engine {
+		return EngineNamespace
+	}
+	return s.Region
+}
+
 // listNamespaces lists the regions in which the account has federated stores. Regions have nothing below them but tables.
 func (c *Catalog) listNamespaces(r *request) (*namespaceList, error) {
 	out := &namespaceList{Namespaces: [][]string{}}
 	var regions []string
-	for _, s := range c.cfg.Stores.Federated(r.account) {
-		regions = append(regions, s.Region)
+	for _, s := range c.visible(r) {
+		regions = append(regions, r.namespaceOf(&s))
 	}
 	slices.Sort(regions)
 	regions = slices.Compact(regions)
@@ -94,8 +113,7 @@ func (c *Catalog) listNamespaces(r *request) (*namespaceList, error) {
 
 // stores gives the federated stores of the namespace that the path names. One without any does not exist.
 func (c *Catalog) stores(r *request) ([]meta.EventDataStore, error) {
-	all := c.cfg.Stores.Federated(r.account)
-	in := slices.DeleteFunc(slices.Clone(all), func(s meta.EventDataStore) bool { return s.Region != r.path[1] })
+	in := slices.DeleteFunc(slices.Clone(c.visible(r)), func(s meta.EventDataStore) bool { return r.namespaceOf(&s) != r.path[1] })
 	if len(in) == 0 {
 		return nil, noSuchNamespace(r.path[1])
 	}
@@ -158,7 +176,7 @@ func (c *Catalog) find(r *request) (*meta.EventDataStore, error) {
 	}
 	var named []*meta.EventDataStore
 	for i := range in {
-		if plain.MatchString(in[i].Name) && strings.EqualFold(in[i].Name, name) {
+		if !r.engine && plain.MatchString(in[i].Name) && strings.EqualFold(in[i].Name, name) {
 			named = append(named, &in[i])
 		}
 	}

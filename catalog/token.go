@@ -99,11 +99,21 @@ func (c *Catalog) holds(ctx context.Context, cl claims, now time.Time) error {
 	if now.Unix() >= cl.Expires {
 		return errStale
 	}
-	key, err := c.cfg.Keys.Lookup(ctx, cl.KeyID)
+	key, err := c.lookup(ctx, cl.KeyID)
 	if errors.Is(err, access.ErrNoKey) || err == nil && key.Account != cl.Account {
 		return errRevoked
 	}
 	return err
+}
+
+func (c *Catalog) isEngine(keyID string) bool { return keyID != "" && keyID == c.cfg.Engine.ID }
+
+// lookup finds a key: the engine's, or else an access key.
+func (c *Catalog) lookup(ctx context.Context, keyID string) (access.Key, error) {
+	if c.isEngine(keyID) {
+		return c.cfg.Engine, nil
+	}
+	return c.cfg.Keys.Lookup(ctx, keyID)
 }
 
 // refusal is an error of the token endpoint (RFC 6749, section 5.2).
@@ -216,7 +226,7 @@ func (c *Catalog) client(ctx context.Context, r *http.Request, form url.Values) 
 	if id == "" && secret == "" {
 		return access.Key{}, errNoClient
 	}
-	key, err := c.cfg.Keys.Lookup(ctx, id)
+	key, err := c.lookup(ctx, id)
 	if err != nil && !errors.Is(err, access.ErrNoKey) {
 		return access.Key{}, err
 	}

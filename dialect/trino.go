@@ -41,9 +41,10 @@ type TrinoText struct {
 // mark says that the text from an offset on stands for what the caller's statement has at another.
 type mark struct{ off, pos int }
 
-// ForTrino parses a statement, finds its stores and columns and writes it for Trino. What is wrong with it is an *Error; a Catalog's own errors come wrapped.
-func ForTrino(ctx context.Context, sql string, catalog Catalog, session Session) (s *TrinoStatement, err error) {
-	q, err := Parse(sql)
+// ForTrino takes a statement, which parse gives anew each time, finds its stores and columns and writes it for Trino. What is wrong with it is an *Error; a
+// Catalog's own errors come wrapped.
+func ForTrino(ctx context.Context, parse func() (*Query, error), catalog Catalog, session Session) (s *TrinoStatement, err error) {
+	q, err := parse()
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +53,7 @@ func ForTrino(ctx context.Context, sql string, catalog Catalog, session Session)
 	if err != nil && !ok {
 		return nil, err
 	}
-	if q, err = Parse(sql); err != nil { // a Query is checked once
+	if q, err = parse(); err != nil { // a Query is checked once
 		return nil, err
 	}
 	w := &trinoWriter{checker: &checker{ctx: ctx, catalog: catalog, session: session, text: q.text}, tables: map[*tableUse]*trinoUse{}, opaque: map[*field]bool{}}

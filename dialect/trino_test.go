@@ -9,7 +9,7 @@ import (
 
 // forTrino writes a statement over the test catalog's stores; each store's query is shortened to [its ID].
 func forTrino(sql string) (string, error) {
-	s, err := ForTrino(context.Background(), sql, testCatalog{}, Session{Start: testStart, User: "o'neil"})
+	s, err := ForTrino(context.Background(), func() (*Query, error) { return Parse(sql) }, testCatalog{}, Session{Start: testStart, User: "o'neil"})
 	if err != nil {
 		return "", err
 	}
@@ -58,7 +58,7 @@ func TestTrinoWriting(t *testing.T) {
 // storeQuery is what stands in place of the first store.
 func storeQuery(t *testing.T, sql string, notBefore int64) string {
 	t.Helper()
-	s, err := ForTrino(t.Context(), sql, testCatalog{}, Session{Start: testStart})
+	s, err := ForTrino(t.Context(), func() (*Query, error) { return Parse(sql) }, testCatalog{}, Session{Start: testStart})
 	if err != nil {
 		t.Fatalf("%s: %v", sql, err)
 	}
@@ -132,7 +132,7 @@ func TestTrinoRefuses(t *testing.T) {
 // TestTrinoPlaces: a place in what Trino was sent leads back to what the caller wrote there.
 func TestTrinoPlaces(t *testing.T) {
 	sql := "SELECT a.eventName,\n  geometry_area(eventid), 'x\ny' || nothing(1)\nFROM activity AS a"
-	s, err := ForTrino(t.Context(), sql, testCatalog{}, Session{Start: testStart})
+	s, err := ForTrino(t.Context(), func() (*Query, error) { return Parse(sql) }, testCatalog{}, Session{Start: testStart})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -43,13 +43,14 @@ func TestTrino(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	files := map[string][]*recording{}
+	if *rewrite {
+		if err := recordAll("testdata", all, answers); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
 	for i, r := range answers {
 		s := &all[i]
-		files[s.File] = append(files[s.File], r)
-		if *rewrite {
-			continue
-		}
 		was := old[s.File][s.Text]
 		if was == nil {
 			t.Errorf("%v is not recorded", s)
@@ -57,14 +58,20 @@ func TestTrino(t *testing.T) {
 			t.Errorf("%v: Trino answers otherwise than recorded: %s", s, d)
 		}
 	}
-	if !*rewrite {
-		return
+}
+
+// recordAll writes the answers to a folder's statements, file by file.
+func recordAll(dir string, all []statement, answers []*recording) error {
+	files := map[string][]*recording{}
+	for i, r := range answers {
+		files[all[i].File] = append(files[all[i].File], r)
 	}
 	for name, rs := range files {
-		if err := writeRecordings("testdata", name, rs); err != nil {
-			t.Fatal(err)
+		if err := writeRecordings(dir, name, rs); err != nil {
+			return err
 		}
 	}
+	return nil
 }
 
 // askAll runs the statements, a few at once.

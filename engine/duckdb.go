@@ -233,6 +233,11 @@ func (d *DuckDB) Run(ctx context.Context, job Job, sink func([]Value) error) (St
 	ctx, cancel := context.WithTimeout(ctx, limits.Time)
 	defer cancel()
 	begin := time.Now()
+	if job.Described != nil {
+		if err := job.Described(job.Columns); err != nil {
+			return Stats{}, err
+		}
+	}
 	d.running.Add(1)
 	defer func() {
 		d.running.Add(-1)

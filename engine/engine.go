@@ -50,10 +50,16 @@ type Column = worker.Column
 
 // Job is one statement to run.
 type Job struct {
-	SQL       string // the engine's own SQL, by the dialect's writer
+	SQL       string // the engine's own SQL, by one of the dialect's writers
 	Relations []Relation
-	Columns   []Column
+	Columns   []Column // of the answer; nil where the engine itself tells them
 	Limits    Limits
+	// Described, where it is not nil, is told the answer's columns once, before the first row.
+	Described func([]Column) error
+	// Progress, where it is not nil, is told now and then what the run has cost so far.
+	Progress func(Stats)
+	// Place turns a place in SQL into that of the caller's statement, for errors of an engine whose messages have one; nil: it is the same.
+	Place func(line, column int) (int, int)
 }
 
 // Stats is what a run cost.

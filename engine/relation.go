@@ -103,6 +103,16 @@ func (r *Relation) derives(c *event.Column) bool {
 	return slices.ContainsFunc(r.Files, func(f File) bool { return f.Decoder < version })
 }
 
+// Derived is a column of the relation that must be answered from the events' text for some rows; ok is false where there is none.
+func (r *Relation) Derived() (column string, ok bool) {
+	for _, name := range r.Columns {
+		if c, known := r.Schema.Column(name); known && r.derives(c) {
+			return name, true
+		}
+	}
+	return "", false
+}
+
 // derives tells whether some column is answered from the events' text.
 func (s *source) derives() bool {
 	return slices.ContainsFunc(s.columns, s.rel.derives)

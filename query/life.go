@@ -28,6 +28,16 @@ func (s *Service) Describe(ctx context.Context, sc meta.Scope, id, storeID strin
 	if err != nil || q.Scope != sc || storeID != "" && !reads(q, storeID) {
 		return meta.Query{}, awserr.New("QueryIdNotFoundException", "The query ID does not exist or does not map to a query: %s", id)
 	}
+	if q.Status == Running {
+		s.mu.Lock()
+		j := s.active[id]
+		s.mu.Unlock()
+		if j != nil {
+			if sofar := j.sofar.Load(); sofar != nil {
+				q.Scanned, q.Matched, q.BytesScanned, q.Execution = sofar.RowsScanned, sofar.RowsMatched, sofar.BytesScanned, sofar.Elapsed
+			}
+		}
+	}
 	return q, nil
 }
 

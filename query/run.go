@@ -105,41 +105,27 @@ func (s *Service) answer(ctx context.Context, j *job) (engine.Stats, int64, erro
 	if err != nil {
 		return engine.Stats{}, 0, err
 	}
-	work := engine.Job{SQL: j.stmt.DuckDB(), Relations: relations, Limits: s.cfg.Limits}
-	for _, c := range j.stmt.Columns {
-		work.Columns = append(work.Columns, engine.Column{Name: c.Name, Type: c.Type.String(), Zone: zoneOf(c.Type)})
+	eng, work := s.job(j.stmt, relations)
+	var w *resultWriter
+	work.Described = func(columns []engine.Column) (err error) {
+		w, err = newResultWriter(s.resultPath(j.q.ID), columns, &s.room)
+		return err
 	}
-	w, err := newResultWriter(s.resultPath(j.q.ID), work.Columns, &s.room)
-	if err != nil {
-		return engine.Stats{}, 0, err
-	}
-	stats, err := s.cfg.Engine.Run(ctx, work, w.row)
-	if err == nil {
+	work.Progress = func(sofar engine.Stats) { j.sofar.Store(&sofar) }
+	stats, err := eng.Run(ctx, work, func(row []engine.Value) error { return w.row(row) })
+	switch {
+	case err == nil && w == nil:
+		return stats, 0, errors.New("the engine told no columns")
+	case err == nil:
 		err = w.finish()
 	}
 	if err != nil {
-		return stats, 0, errors.Join(err, w.abandon())
+		if w != nil {
+			err = errors.Join(err, w.abandon())
+		}
+		return stats, 0, err
 	}
 	return stats, w.total, nil
-}
-
-// zoneOf is where the timestamps with time zone of a column lie, also inside others; the checker has seen to it that it is one zone.
-func zoneOf(t dialect.Type) string {
-	if t.Zone != "" {
-		return t.Zone
-	}
-	inner := []*dialect.Type{t.Key, t.Elem}
-	for i := range t.Fields {
-		inner = append(inner, &t.Fields[i].Type)
-	}
-	for _, e := range inner {
-		if e != nil {
-			if z := zoneOf(*e); z != "" {
-				return z
-			}
-		}
-	}
-	return ""
 }
 
 // plan chooses the files of every relation of the statement. All relations over one store read the same snapshot of it, so that a statement never sees
@@ -151,7 +137,7 @@ func (s *Service) plan(ctx context.Context, j *job) (relations []engine.Relation
 			p.Release()
 		}
 	}
-	for _, uses := range byStore(j.stmt.Uses) {
+	for _, uses := range byStore(j.stmt.uses) {
 		id := uses[0].Table.ID
 		store, err := s.cfg.DB.Store(ctx, id)
 		if err != nil {

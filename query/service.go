@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
@@ -19,8 +20,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/lochlake/loch/awserr"
-	"github.com/lochlake/loch/dialect"
 	"github.com/lochlake/loch/engine"
+	"github.com/lochlake/loch/engine/trino"
 	"github.com/lochlake/loch/lake"
 	"github.com/lochlake/loch/meta"
 )
@@ -61,6 +62,7 @@ type Config struct {
 	DB          meta.DB
 	Planner     Planner
 	Engine      engine.Engine
+	Trino       *trino.Engine         // where it is not nil, queries run there and not on Engine
 	Dir         string                // of the results
 	Running     int                   // queries at once; 0: as many as there are cores
 	PerScope    int                   // queries queued or running of an account in a region; 0: 10
@@ -97,13 +99,15 @@ type Service struct {
 // job is a query that is queued or running.
 type job struct {
 	q         meta.Query
-	stmt      *dialect.Statement
+	stmt      *compiled
 	cancel    context.CancelFunc // nil while it is queued
 	cancelled bool
 	over      bool          // its end is being recorded; it no longer counts
 	kept      chan struct{} // closed when it is recorded, or cannot be
 	lost      bool          // it could not be recorded: nobody knows of it, and its end is nobody's. Read after kept
 	done      chan struct{} // closed when it has ended and its end is recorded
+
+	sofar atomic.Pointer[engine.Stats] // what it has cost until now; nil where its engine does not tell
 }
 
 func (j *job) caller() caller { return caller{j.q.Account, j.q.Principal} }
@@ -196,7 +200,7 @@ func (s *Service) resume(ctx context.Context) error {
 	}
 	for i := len(waited) - 1; i >= 0; i-- { // oldest first
 		q := waited[i]
-		stmt, _, err := s.compile(ctx, q)
+		stmt, err := s.compile(ctx, q)
 		if err != nil {
 			if err := s.fail(ctx, q.ID, awserr.From(err).Message); err != nil {
 				return err
@@ -225,40 +229,6 @@ func (s *Service) fail(ctx context.Context, id, why string) error {
 	return nil
 }
 
-// compile checks a query's statement for its caller. Its errors are the API's.
-func (s *Service) compile(ctx context.Context, of meta.Query) (*dialect.Statement, []string, error) {
-	invalid := func(err error) error {
-		if e, ok := errors.AsType[*dialect.Error](err); ok {
-			return awserr.New("InvalidQueryStatementException", "%s", e.Error())
-		}
-		return err
-	}
-	parse := dialect.Parse
-	if of.Alias != "" || len(of.Parameters) > 0 {
-		parse = func(sql string) (*dialect.Query, error) { return dialect.ParseTemplate(sql, of.Parameters) }
-	}
-	q, err := parse(of.SQL)
-	if err != nil {
-		return nil, nil, invalid(err)
-	}
-	cat := &catalog{s: s, scope: of.Scope, stores: map[string]meta.EventDataStore{}}
-	stmt, err := dialect.Check(ctx, q, cat, dialect.Session{Start: of.Created, User: of.Principal})
-	if err != nil {
-		if e, ok := errors.AsType[*awserr.Error](err); ok {
-			return nil, nil, e
-		}
-		return nil, nil, invalid(err)
-	}
-	var stores []string
-	for _, u := range stmt.Uses {
-		if _, ok := cat.stores[u.Table.ID]; ok {
-			stores = append(stores, u.Table.ID)
-			delete(cat.stores, u.Table.ID) // once each
-		}
-	}
-	return stmt, stores, nil
-}
-
 // Request is what a query is started with: a statement or the alias of a template, values for the parameters (? and '?') of either, and where to
 // deliver the results, "" for nowhere.
 type Request struct {
@@ -284,11 +254,11 @@ func (s *Service) Start(ctx context.Context, sc meta.Scope, principal string, r 
 	if n := utf8.RuneCountInString(q.SQL); n > maxStatement {
 		return meta.Query{}, awserr.New("InvalidQueryStatementException", "The statement has %d characters; %d are allowed.", n, maxStatement)
 	}
-	stmt, stores, err := s.compile(ctx, q)
+	stmt, err := s.compile(ctx, q)
 	if err != nil {
 		return meta.Query{}, err
 	}
-	q.Stores = stores
+	q.Stores = stmt.stores
 	if r.DeliverTo != "" {
 		if s.cfg.CheckTarget == nil {
 			return meta.Query{}, awserr.New("UnsupportedOperationException", "This server delivers no query results.")

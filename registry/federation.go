@@ -68,3 +68,15 @@ func (r *Registry) Federated(account string) []meta.EventDataStore {
 	slices.SortFunc(out, func(a, b meta.EventDataStore) int { return strings.Compare(a.ID, b.ID) })
 	return out
 }
+
+// Readable lists the stores of every account and region that queries may read, in the order of their IDs.
+func (r *Registry) Readable() []meta.EventDataStore {
+	var out []meta.EventDataStore
+	for _, s := range r.current.Load().stores {
+		if !s.Internal && s.Status != PendingDeletion {
+			out = append(out, s.EventDataStore)
+		}
+	}
+	slices.SortFunc(out, func(a, b meta.EventDataStore) int { return strings.Compare(a.ID, b.ID) })
+	return out
+}

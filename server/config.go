@@ -29,6 +29,7 @@ type Config struct {
 	QueryTemp      int64         // temporary files of one query, bytes; 20 GB
 	QueryTime      time.Duration // of one query; 1 h
 	QuerySlots     int           // queries that run at once; one for each core
+	Engine         string        // where queries run: "" or "duckdb" is here, trino=http://user@host:8080/catalog is there
 
 	NoCompaction    bool          // small files stay as they are
 	CompactionShare float64       // of one core's time, while there is other work; a fifth

@@ -2,13 +2,16 @@ package server
 
 import (
 	"context"
+	"errors"
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	"github.com/lochlake/loch/api"
 	"github.com/lochlake/loch/catalog"
 	"github.com/lochlake/loch/delivery"
 	"github.com/lochlake/loch/engine"
+	"github.com/lochlake/loch/engine/trino"
 	"github.com/lochlake/loch/history"
 	"github.com/lochlake/loch/imports"
 	"github.com/lochlake/loch/ingest"
@@ -42,15 +45,27 @@ func (s *Server) openIngest(ctx context.Context) (err error) {
 	return s.imports.Resume(ctx)
 }
 
-// openQueries opens the life of queries, and the delivery of their results to where imports come from.
-func (s *Server) openQueries(ctx context.Context, eng engine.Engine) (err error) {
+// openTrino opens the Trino that the settings name, nil where they name none. It is asked nothing yet: it may start after Loch, whose catalog it reads.
+func openTrino(cfg Config) (*trino.Engine, error) {
+	if cfg.Engine == "" || cfg.Engine == "duckdb" {
+		return nil, nil
+	}
+	at, ok := strings.CutPrefix(cfg.Engine, "trino=")
+	if !ok {
+		return nil, errors.New("the engine must be duckdb or trino=http://user@host:8080/catalog")
+	}
+	return trino.Open(at, cfg.Log)
+}
+
+// openQueries opens the life of queries, which run on eng, or beside it where there is a Trino, and the delivery of their results to where imports come from.
+func (s *Server) openQueries(ctx context.Context, eng engine.Engine, beside *trino.Engine) (err error) {
 	cfg := s.cfg
 	if s.keys, err = signing.Open(cfg.KeyDir, nil); err != nil {
 		return err
 	}
 	targets := delivery.Targets{S3: cfg.ImportS3.Store()}
 	finished := make(chan struct{}, 1)
-	s.queries, err = query.Open(ctx, query.Config{DB: s.db, Planner: s.lake, Engine: eng, Dir: filepath.Join(cfg.Dir, "results"), Running: cfg.QuerySlots,
+	s.queries, err = query.Open(ctx, query.Config{DB: s.db, Planner: s.lake, Engine: eng, Trino: beside, Dir: filepath.Join(cfg.Dir, "results"), Running: cfg.QuerySlots,
 		Limits: engine.Limits{Memory: cfg.QueryMemory, Threads: cfg.QueryThreads, Temp: cfg.QueryTemp, Time: cfg.QueryTime}, Log: s.log, Registry: s.metrics,
 		Template: samples.Template, CheckTarget: targets.Check, Deliveries: finished})
 	if err != nil {
@@ -79,7 +94,7 @@ func (s *Server) openCatalog(tokenKey []byte) (*catalog.Catalog, error) {
 			fileIO["s3.region"], fileIO["client.region"] = at.Region, at.Region // PyIceberg's name and Java's
 		}
 	}
-	return catalog.New(catalog.Config{Stores: s.registry, Tables: s.lake, Keys: s.key, TokenKey: tokenKey, FileIO: fileIO, Log: s.log, Metrics: s.metrics})
+	return catalog.New(catalog.Config{Stores: s.registry, Tables: s.lake, Keys: s.key, Engine: s.engine, TokenKey: tokenKey, FileIO: fileIO, Log: s.log, Metrics: s.metrics})
 }
 
 // handle brings every family of operations to the front.

@@ -41,6 +41,7 @@ type Server struct {
 	newKey   bool
 	log      *slog.Logger
 	metrics  *prometheus.Registry
+	engine   access.Key // of the Trino that runs the queries; without an ID it is not Trino that does
 	db       meta.DB
 	lake     *lake.Lake
 	registry *registry.Registry
@@ -110,7 +111,10 @@ func (s *Server) open(ctx, run context.Context) error {
 	if cfg.StoreURL != "" && !strings.HasPrefix(cfg.StoreURL, "s3://") {
 		return fmt.Errorf("the store's URL %q is none of the form s3://bucket/prefix", cfg.StoreURL)
 	}
-	var err error
+	beside, err := openTrino(cfg)
+	if err != nil {
+		return err
+	}
 	if s.listener, err = net.Listen("tcp", cfg.Listen); err != nil { // first, so that a wrong address leaves no folder behind
 		return err
 	}
@@ -146,6 +150,12 @@ func (s *Server) open(ctx, run context.Context) error {
 	if err != nil {
 		return err
 	}
+	if beside != nil {
+		if s.engine, err = access.OpenEngineKey(cfg.KeyDir); err != nil {
+			return err
+		}
+		s.opened("trino", plain(beside))
+	}
 	if s.db, err = meta.OpenSQLite(ctx, filepath.Join(cfg.Dir, "meta.db")); err != nil {
 		return err
 	}
@@ -176,7 +186,7 @@ func (s *Server) open(ctx, run context.Context) error {
 		return err
 	}
 	s.opened("engine", plain(eng))
-	if err := s.openQueries(ctx, eng); err != nil {
+	if err := s.openQueries(ctx, eng, beside); err != nil {
 		return err
 	}
 	return s.serve(run, tokenKey, eng)

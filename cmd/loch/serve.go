@@ -36,6 +36,7 @@ type serverFlags struct {
 	QueryThreads   int           `help:"Threads of one query. Default: all cores." placeholder:"N"`
 	QueryTemp      bytesFlag     `help:"Temporary files of one query." default:"20GB"`
 	QueryTime      time.Duration `help:"Time of one query." default:"1h"`
+	Engine         string        `help:"Where queries run: duckdb, which is inside, or trino=http://user@host:8080/catalog (docs/configuration.md). Default: ${default}." default:"duckdb" env:"LOCH_ENGINE" placeholder:"ENGINE"`
 	QuerySlots     int           `help:"Queries that run at once; others of the ten an account may have wait. Default: one for each core." placeholder:"N"`
 
 	Compaction      float64       `help:"Share of one core's time in which small files are merged while there is other work; 0: they are never merged." default:"0.2" placeholder:"SHARE"`
@@ -57,7 +58,7 @@ func (f s3Flags) config() server.S3 {
 func (f *serverFlags) config() server.Config {
 	return server.Config{Account: f.Account, Region: f.Region, StoreURL: f.StoreURL, StoreS3: f.S3.config(), ImportS3: f.ImportS3.config(),
 		CommitInterval: f.CommitInterval, MaxStores: f.MaxStores, CacheBytes: int64(f.CacheSize), QueryMemory: int64(f.QueryMemory), QueryThreads: f.QueryThreads,
-		QueryTemp: int64(f.QueryTemp), QueryTime: f.QueryTime, QuerySlots: f.QuerySlots, NoCompaction: f.Compaction <= 0, CompactionShare: f.Compaction, CompactionQuiet: f.CompactionQuiet}
+		QueryTemp: int64(f.QueryTemp), QueryTime: f.QueryTime, QuerySlots: f.QuerySlots, NoCompaction: f.Compaction <= 0, CompactionShare: f.Compaction, CompactionQuiet: f.CompactionQuiet, Engine: f.Engine}
 }
 
 // memoryTarget is what the Go runtime aims to stay under, well below what a server may take (768 MB): then the collector runs more often rather than let an import's garbage pile up.

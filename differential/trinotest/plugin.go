@@ -50,16 +50,16 @@ func InstallPlugin(ctx context.Context, dir, name string, download bool) (string
 	return home, errors.Join(os.Rename(filepath.Join(aside, full), home), os.RemoveAll(aside), os.Remove(archive))
 }
 
-// connect gives a server that is not started yet its plug-ins, and a file for each catalog.
-func (s *Server) connect(plugins map[string]string, catalogs []Catalog) error {
+// connect gives a node that is not started yet its plug-ins, and a file for each catalog.
+func (n *node) connect(plugins map[string]string, catalogs []Catalog) error {
 	for name, home := range plugins {
-		if err := os.Symlink(home, filepath.Join(s.dir, "plugin", name)); err != nil {
+		if err := os.Symlink(home, filepath.Join(n.dir, "plugin", name)); err != nil {
 			return err
 		}
 	}
 	for _, c := range catalogs {
 		// They may hold secrets.
-		if err := os.WriteFile(filepath.Join(s.dir, "etc", "catalog", c.Name+".properties"), []byte(strings.Join(c.Properties, "\n")+"\n"), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(n.dir, "etc", "catalog", c.Name+".properties"), []byte(strings.Join(c.Properties, "\n")+"\n"), 0o600); err != nil {
 			return err
 		}
 	}

@@ -1,4 +1,4 @@
-package trinotest
+package trino
 
 import (
 	"bytes"
@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 )
@@ -189,4 +190,13 @@ func binaryText(b *strings.Builder, raw json.RawMessage) error {
 		fmt.Fprintf(b, "%02x", c)
 	}
 	return nil
+}
+
+var decimalType = regexp.MustCompile(`decimal\((\d+), (\d+)\)`)
+
+// typeText writes a type as Trino's typeof does, where the client protocol has forms of its own.
+func typeText(s string) string {
+	s = decimalType.ReplaceAllString(s, "decimal($1,$2)")
+	s = strings.ReplaceAll(s, "INTERVAL DAY TO SECOND", "interval day to second")
+	return strings.ReplaceAll(s, "INTERVAL YEAR TO MONTH", "interval year to month")
 }
