@@ -10,7 +10,7 @@ func (c *checker) coerce(v value, t Type) value {
 		}
 		return value{sql: "CAST(NULL AS " + duckType(t) + ")", typ: t, easy: true}
 	}
-	if duckType(v.typ) == duckType(t) {
+	if duckType(v.typ) == duckType(t) && !padded(v.typ, t) {
 		v.typ = t
 		return v
 	}
@@ -30,15 +30,40 @@ func (c *checker) coerce(v value, t Type) value {
 		return m
 	}
 	w := value{sql: c.convert(v.sql, v.typ, t), typ: t, easy: v.easy}
-	if v.lit != nil {
+	if v.lit != nil && t.Kind != Char {
 		w.lit = v.lit
 	}
 	return w
 }
 
+// padded tells whether a coercion must fill up a char, or a part that is one.
+func padded(from, to Type) bool {
+	switch {
+	case from.Kind == Unknown:
+		return false
+	case to.Kind == Char:
+		return from.Kind != Char || from.Length != to.Length
+	case to.Kind == Array && from.Kind == Array:
+		return padded(*from.Elem, *to.Elem)
+	case to.Kind == Map && from.Kind == Map:
+		return padded(*from.Key, *to.Key) || padded(*from.Elem, *to.Elem)
+	case to.Kind == Row && from.Kind == Row:
+		for i, f := range to.Fields {
+			if padded(from.Fields[i].Type, f.Type) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // convert writes the coercion of a value that is no literal.
 func (c *checker) convert(sql string, from, to Type) string {
-	if from.Kind == Row && to.Kind == Row && !sameMembers(from, to) {
+	fill := padded(from, to)
+	if to.Kind == Char && fill {
+		return "rpad(" + sql + ", " + itoa(to.Length) + ", ' ')"
+	}
+	if from.Kind == Row && to.Kind == Row && (fill || !sameMembers(from, to)) {
 		// DuckDB casts rows by the names of their members, Trino by their places.
 		var values []value
 		for i, f := range from.Fields {
@@ -47,11 +72,18 @@ func (c *checker) convert(sql string, from, to Type) string {
 		}
 		return c.template("CASE WHEN $1 IS NULL THEN NULL ELSE "+packRow(to, values)+" END", value{sql: sql, typ: from})
 	}
-	if from.Kind == Array && to.Kind == Array && from.Elem.Kind == Row {
+	each := func(list string, from, to Type) string {
 		c.lambdas++
 		x := "l" + itoa(c.lambdas)
 		defer func() { c.lambdas-- }()
-		return "list_transform(" + sql + ", lambda " + x + ": " + c.convert(x, *from.Elem, *to.Elem) + ")"
+		return "list_transform(" + list + ", lambda " + x + ": " + c.convert(x, from, to) + ")"
+	}
+	switch {
+	case from.Kind == Array && to.Kind == Array && (fill || from.Elem.Kind == Row):
+		return each(sql, *from.Elem, *to.Elem)
+	case from.Kind == Map && to.Kind == Map && fill:
+		return c.template("CASE WHEN $1 IS NULL THEN NULL ELSE map("+each("map_keys($1)", *from.Key, *to.Key)+", "+each("map_values($1)", *from.Elem, *to.Elem)+") END",
+			value{sql: sql, typ: from})
 	}
 	return castTo(sql, to)
 }
@@ -117,6 +149,12 @@ func (c *checker) typeOf(n *typeNode) Type {
 			return TypeVarchar
 		}
 		return VarcharOf(param(0, 0, 0, 1<<31-2))
+	case "char":
+		most(1)
+		if len(n.params) > 0 && n.params[0] > maxChar {
+			c.fail(n.pos, "Unknown type: char(%d)", n.params[0])
+		}
+		return CharOf(param(0, 1, 0, maxChar))
 	case "varbinary":
 		most(0)
 		return TypeVarbinary
@@ -128,9 +166,6 @@ func (c *checker) typeOf(n *typeNode) Type {
 		return TypeDate
 	case "time", "timestamp", "timestamp with time zone":
 		p := param(0, 3, 0, 12)
-		if p > 6 {
-			c.unsupported(n.pos, "a precision of more than 6 digits")
-		}
 		switch n.base {
 		case "time":
 			return Type{Kind: Time, Precision: p}
@@ -146,6 +181,9 @@ func (c *checker) typeOf(n *typeNode) Type {
 	case "uuid":
 		most(0)
 		return Type{Kind: UUID}
+	case "ipaddress":
+		most(0)
+		return Type{Kind: IPAddress}
 	case "array":
 		if len(n.args) == 1 && len(n.params) == 0 {
 			return ArrayOf(c.typeOf(n.args[0]))
@@ -164,7 +202,7 @@ func (c *checker) typeOf(n *typeNode) Type {
 			t.Fields = append(t.Fields, f)
 		}
 		return t
-	case "char", "time with time zone", "ipaddress", "hyperloglog", "qdigest", "tdigest", "p4hyperloglog", "setdigest", "geometry", "color", "function", "unknown":
+	case "time with time zone", "hyperloglog", "qdigest", "tdigest", "p4hyperloglog", "setdigest", "geometry", "color", "function", "unknown":
 		c.unsupported(n.pos, "type "+n.base)
 	}
 	c.fail(n.pos, "Unknown type: %s", strings.ToLower(c.text[n.pos:n.end]))
@@ -199,7 +237,17 @@ func (e *env) castSQL(pos int, v value, t Type, try bool) (string, bool) {
 	}
 	plain := func(sql string) string { return word + "(" + sql + " AS " + duckType(t) + ")" }
 	switch t.Kind {
+	case Char:
+		if from.Kind == Varchar || from.Kind == Char {
+			return e.convert(v.sql, from, t), true
+		}
 	case Varchar:
+		if from.Kind == Char {
+			if t.Length != Unbounded && t.Length < from.Length {
+				return "left(" + v.sql + ", " + itoa(max(t.Length, 0)) + ")", true
+			}
+			return v.sql, true
+		}
 		sql, ok := e.castToText(pos, v, try)
 		if ok && t.Length != Unbounded && (from.Kind != Varchar || from.Length == Unbounded || from.Length > t.Length) {
 			n := itoa(max(t.Length, 0))
@@ -284,6 +332,9 @@ func (e *env) castSQL(pos int, v value, t Type, try bool) (string, bool) {
 			return e.precision(w, t.Precision), true
 		case Varchar:
 			w := value{sql: e.fromText(v, t, timestampForm, `-?[0-9]+-[0-9]+-[0-9]+( [0-9]+:[0-9:]+(\.[0-9]{1,6})?)?`, try), typ: TimestampOf(6)}
+			if t.Precision > 6 {
+				return e.template("CASE WHEN regexp_matches($2, '\\.[0-9]{6}0*[1-9]') THEN "+raise("a timestamp with more than 6 fractional digits is "+notYet, t)+" ELSE $1 END", w, v), true
+			}
 			if t.Precision == 6 {
 				return e.template("($1 + CASE WHEN regexp_matches($2, '\\.[0-9]{6}[5-9]') THEN INTERVAL 1 MICROSECOND ELSE INTERVAL 0 MICROSECOND END)", w, v), true
 			}
@@ -343,7 +394,7 @@ func (e *env) fromText(v value, t Type, form, part string, try bool) string {
 
 // precision rounds a timestamp to fewer fractional digits.
 func (e *env) precision(v value, digits int) string {
-	if digits >= v.typ.Precision || v.typ.Kind != Timestamp && v.typ.Kind != TimestampZoned {
+	if digits >= min(v.typ.Precision, 6) || v.typ.Kind != Timestamp && v.typ.Kind != TimestampZoned {
 		return v.sql
 	}
 	unit := "1" + strings.Repeat("0", 6-digits)
@@ -355,7 +406,7 @@ func (e *env) precision(v value, digits int) string {
 // castToText writes a value as Trino does.
 func (e *env) castToText(pos int, v value, try bool) (string, bool) {
 	switch t := v.typ; t.Kind {
-	case Varchar:
+	case Varchar, Char:
 		return v.sql, true
 	case Decimal:
 		// DuckDB leaves out the 0 before the point
@@ -409,8 +460,12 @@ func timestampTextSQL(sql string, precision int) string {
 	switch precision {
 	case 0:
 		return "strftime(" + sql + ", '%Y-%m-%d %H:%M:%S')"
-	case 6:
-		return "strftime(" + sql + ", '%Y-%m-%d %H:%M:%S.%f')"
+	case 6, 7, 8, 9, 10, 11, 12:
+		text := "strftime(" + sql + ", '%Y-%m-%d %H:%M:%S.%f')"
+		if precision > 6 { // the engine's moments have 6 digits
+			text = "(" + text + " || '" + strings.Repeat("0", precision-6) + "')"
+		}
+		return text
 	}
 	return "left(strftime(" + sql + ", '%Y-%m-%d %H:%M:%S.%f'), " + itoa(20+precision) + ")"
 }

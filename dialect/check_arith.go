@@ -309,6 +309,8 @@ func (e *env) concat(x *arithmeticExpr, left, right value) value {
 			e.unsupported(x.opPos, "a string beside a NULL without a type, which Trino takes for an array,") // DuckDB for an integer
 		}
 		return value{sql: "(" + left.sql + " || " + right.sql + ")", typ: TypeVarchar}
+	case (l.Kind == Char || r.Kind == Char) && (l.Kind == Char || l.Kind == Varchar) && (r.Kind == Char || r.Kind == Varchar):
+		return e.concatChars(x.opPos, left, right)
 	case l.Kind == Varbinary && r.Kind == Varbinary:
 		return value{sql: "(" + left.sql + " || " + right.sql + ")", typ: l}
 	case l.Kind == Array && (r.Kind == Unknown || l.Elem.Kind == Unknown) || r.Kind == Array && (l.Kind == Unknown || r.Elem.Kind == Unknown):
@@ -330,6 +332,24 @@ func (e *env) concat(x *arithmeticExpr, left, right value) value {
 	}
 	e.fail(x.opPos, "Cannot apply operator: %s || %s", l, r)
 	return value{}
+}
+
+// concatChars is || where one side is a char: a char of both lengths, a varchar being brought to a char of its own length first.
+func (e *env) concatChars(pos int, left, right value) value {
+	length := 0
+	for _, v := range []*value{&left, &right} {
+		if v.typ.Kind == Varchar {
+			if v.typ.Length == Unbounded {
+				e.fail(pos, "Unknown type: char(%d)", maxChar+max(left.typ.Length, right.typ.Length, 0))
+			}
+			*v = e.coerce(*v, CharOf(max(v.typ.Length, 0)))
+		}
+		length += v.typ.Length
+	}
+	if length > maxChar {
+		e.fail(pos, "Unknown type: char(%d)", length)
+	}
+	return value{sql: "(" + left.sql + " || " + right.sql + ")", typ: CharOf(length)}
 }
 
 // oneElement is an array of one value that another array is joined with: none where the value is NULL, as Trino's operator is NULL then.

@@ -175,7 +175,7 @@ func (e *env) isDistinct(x *distinctExpr) value {
 // like writes LIKE. Neither Trino nor DuckDB escapes anything where no ESCAPE is given.
 func (e *env) like(x *likeExpr) value {
 	v, pattern := e.expr(x.x), e.expr(x.pattern)
-	if v.typ.Kind != Varchar && !v.isNull() {
+	if v.typ.Kind != Varchar && v.typ.Kind != Char && !v.isNull() {
 		e.fail(x.x.at(), "Left side of LIKE expression must evaluate to a varchar (actual: %s)", v.typ)
 	}
 	if pattern.typ.Kind != Varchar && !pattern.isNull() {

@@ -43,6 +43,12 @@ func zonedOf(precision int, zone string) Type {
 	return Type{Kind: TimestampZoned, Precision: precision, Zone: zone}
 }
 
+// CharOf is char(length).
+func CharOf(length int) Type { return Type{Kind: Char, Length: length} }
+
+// maxChar is the length of the longest char.
+const maxChar = 65536
+
 // unknownZone is the zone of values that may lie in several.
 const unknownZone = "?"
 
@@ -131,7 +137,10 @@ func common(a, b Type) (Type, bool) {
 	case a.floating() && b.Kind == Decimal:
 		return a, true
 	case a.Kind == Varchar && b.Kind == Char:
-		return b, a.Length != Unbounded
+		if b.Length = max(b.Length, a.Length); a.Length == Unbounded || b.Length > maxChar {
+			b.Length = maxChar
+		}
+		return b, true
 	case a.Kind == Date && (b.Kind == Timestamp || b.Kind == TimestampZoned):
 		if b.Kind == TimestampZoned && b.Zone != "UTC" {
 			b.Zone = unknownZone
@@ -168,6 +177,8 @@ func coercible(from, to Type) (distance int, ok bool) {
 				return 0, true
 			}
 			return 1, c.equal(to)
+		case Char:
+			return 0, from.Length <= to.Length
 		case Timestamp, Time, TimestampZoned, TimeZoned:
 			return 0, from.Precision <= to.Precision
 		case Array:
@@ -192,7 +203,7 @@ func coercible(from, to Type) (distance int, ok bool) {
 		return 0, from.equal(to)
 	}
 	c, ok := common(from, to)
-	if !ok || c.Kind != to.Kind || to.Kind == Decimal && !c.equal(to) || c.Precision > to.Precision && to.Kind != Decimal {
+	if !ok || c.Kind != to.Kind || (to.Kind == Decimal || to.Kind == Char) && !c.equal(to) || c.Precision > to.Precision && to.Kind != Decimal {
 		return 0, false
 	}
 	if from.Kind == Decimal { // real comes before double, and both after every decimal

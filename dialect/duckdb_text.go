@@ -61,7 +61,7 @@ func duckType(t Type) string {
 		return "DOUBLE"
 	case Decimal:
 		return "DECIMAL(" + itoa(t.Precision) + "," + itoa(t.Scale) + ")"
-	case Varbinary:
+	case Varbinary, IPAddress: // of an address its 16 bytes
 		return "BLOB"
 	case Date:
 		return "DATE"

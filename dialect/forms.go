@@ -105,6 +105,9 @@ func concatForm(e *env, x *callExpr) value {
 		array = array || v.typ.Kind == Array
 	}
 	at := &arithmeticExpr{node: x.node, op: "||", opPos: x.pos}
+	if len(values) == 2 && (values[0].typ.Kind == Char || values[1].typ.Kind == Char) {
+		return e.concat(at, values[0], values[1])
+	}
 	if array {
 		v := values[0]
 		for _, w := range values[1:] {

@@ -108,6 +108,7 @@ type parsedTimestamp struct {
 	zone      string // "" where it has none
 	hasTime   bool
 	iso       bool // a T stood between date and time
+	finer     bool // more than 6 fractional digits say something
 }
 
 func parseTimestamp(s string) (p parsedTimestamp, ok bool) {
@@ -122,10 +123,9 @@ func parseTimestamp(s string) (p parsedTimestamp, ok bool) {
 		}
 	}
 	fraction := m[8]
-	if len(fraction) > 6 {
-		if strings.Trim(fraction[6:], "0") != "" {
-			return p, false
-		}
+	digits := len(fraction)
+	if digits > 6 {
+		p.finer = strings.Trim(fraction[6:], "0") != ""
 		fraction = fraction[:6]
 	}
 	us, _ := strconv.Atoi((fraction + "000000")[:6])
@@ -133,7 +133,7 @@ func parseTimestamp(s string) (p parsedTimestamp, ok bool) {
 	if p.wall.Year() != n[0] || int(p.wall.Month()) != n[1] || p.wall.Day() != n[2] || n[3] > 23 || n[4] > 59 || n[5] > 59 || n[0] < 1 {
 		return p, false
 	}
-	p.precision, p.zone, p.hasTime, p.iso = len(fraction), m[9], m[4] != "", m[4] == "T"
+	p.precision, p.zone, p.hasTime, p.iso = digits, m[9], m[4] != "", m[4] == "T"
 	return p, true
 }
 
@@ -141,7 +141,7 @@ func parseTimestamp(s string) (p parsedTimestamp, ok bool) {
 // an offset.
 func parseLenient(s string) (m micros, precision int, ok bool) {
 	p, ok := parseTimestamp(s)
-	if !ok || p.zone != "" && !p.hasTime {
+	if !ok || p.finer || p.zone != "" && !p.hasTime {
 		return 0, 0, false
 	}
 	t := p.wall
@@ -218,6 +218,9 @@ func (e *env) typedLiteral(x *typedLit) value {
 		if !ok || p.iso {
 			e.fail(x.pos, "'%s' is not a valid TIMESTAMP literal", x.value)
 		}
+		if p.finer {
+			e.unsupported(x.pos, "a timestamp with more than 6 fractional digits")
+		}
 		if p.zone == "" {
 			return timestampValue(micros(p.wall.UnixMicro()), p.precision)
 		}
@@ -225,7 +228,10 @@ func (e *env) typedLiteral(x *typedLit) value {
 	case "decimal":
 		return e.decimal(x.pos, strings.TrimSpace(x.value))
 	case "char":
-		e.unsupported(x.pos, "type char")
+		n := len([]rune(x.value))
+		return value{sql: quote(x.value), typ: CharOf(n), easy: n < 200}
+	case "ipaddress":
+		return e.addressLiteral(x)
 	case "json":
 		return e.call(&callExpr{node: x.node, name: []name{{node: x.node, text: "json_parse"}}, args: []expr{&stringLit{x.node, x.value}}})
 	}

@@ -52,7 +52,7 @@ func (v *invocation) out(text string) value {
 var patternNames = map[string]Kind{
 	"boolean": Boolean, "tinyint": Tinyint, "smallint": Smallint, "integer": Integer, "bigint": Bigint, "real": Real, "double": Double, "decimal": Decimal,
 	"varchar": Varchar, "varbinary": Varbinary, "json": JSON, "date": Date, "time": Time, "timestamp": Timestamp, "zoned": TimestampZoned,
-	"daysecond": IntervalDaySecond, "yearmonth": IntervalYearMonth, "uuid": UUID, "array": Array, "map": Map, "row": Row, "function": Function,
+	"daysecond": IntervalDaySecond, "yearmonth": IntervalYearMonth, "uuid": UUID, "char": Char, "ipaddress": IPAddress, "array": Array, "map": Map, "row": Row, "function": Function,
 	"unknown": Unknown,
 }
 
@@ -173,6 +173,8 @@ func (p pattern) match(t Type, bind map[byte]Type) (distance int, ok bool) {
 		return 0, t.Kind == Function && len(t.Fields) == len(p.args)-1
 	case t.Kind:
 		return 0, true
+	case Char: // what is no char has functions of its own
+		return 0, false
 	case Decimal:
 		if t.integral() {
 			return 6, true

@@ -9,6 +9,8 @@ import (
 	"unsafe"
 
 	duckdb "github.com/duckdb/duckdb-go-bindings"
+
+	"github.com/lochlake/loch/javatext"
 )
 
 // column renders one column of an answer, or a part of one, from DuckDB's vectors.
@@ -249,9 +251,9 @@ func (c *column) text(dst []byte, row int) ([]byte, error) {
 		return c.integer(dst, row)
 	case duckdb.TypeFloat:
 		f := at[float32](c, row)
-		return appendDouble(dst, float64(f), 32), nil
+		return javatext.AppendDouble(dst, float64(f), 32), nil
 	case duckdb.TypeDouble:
-		return appendDouble(dst, at[float64](c, row), 64), nil
+		return javatext.AppendDouble(dst, at[float64](c, row), 64), nil
 	case duckdb.TypeDecimal:
 		switch c.physical {
 		case duckdb.TypeSmallInt:

@@ -1,0 +1,12 @@
+SELECT CAST('2020-01-01 00:00:00.123456000' AS timestamp(9)), CAST(TIMESTAMP '2020-01-01 00:00:00.123456' AS timestamp(12)), CAST('2020-01-01 00:00:00.1' AS timestamp(7)), TIMESTAMP '2020-01-01 00:00:00.123456000', typeof(TIMESTAMP '2020-01-01 00:00:00.1234560');
+SELECT TIMESTAMP '2020-01-01 00:00:00.123456789';
+SELECT CAST('2020-01-01 00:00:00.1234567' AS timestamp(9));
+SELECT CAST('2020-01-01 00:00:00.1234565' AS timestamp(6)), CAST('2020-01-01 00:00:00.1234564' AS timestamp(6)), CAST('2020-01-01 00:00:00.12345649999' AS timestamp(6)), CAST('2020-01-01 00:00:00.1234567' AS timestamp(3));
+SELECT CAST(TIMESTAMP '2020-01-01 00:00:00.123456' AS timestamp(0)), CAST(CAST('2020-01-01 00:00:00.999999' AS timestamp(9)) AS timestamp(3)), CAST(CAST('2020-01-01 00:00:00.5' AS timestamp(9)) AS varchar), CAST(CAST(NULL AS timestamp(9)) AS varchar), CAST(DATE '2020-01-01' AS timestamp(12));
+SELECT TIMESTAMP '2020-01-01 00:00:00.000000000 UTC', CAST(TIMESTAMP '2020-01-01 00:00:00.123456' AS timestamp(9) with time zone), CAST(CAST('2020-01-01 00:00:00.5' AS timestamp(9)) AS timestamp(3) with time zone);
+SELECT typeof(CAST('2020-01-01 00:00:00' AS timestamp(9)) + INTERVAL '1' DAY), CAST('2020-01-01 00:00:00' AS timestamp(9)) + INTERVAL '1' DAY, CAST('2020-01-01 00:00:00' AS timestamp(9)) = TIMESTAMP '2020-01-01 00:00:00', CAST('2020-01-02 00:00:00' AS timestamp(9)) - TIMESTAMP '2020-01-01 00:00:00', date_trunc('hour', CAST('2020-01-01 10:11:12' AS timestamp(9)));
+SELECT x FROM (VALUES CAST('2020-01-01 00:00:00.000001' AS timestamp(9)), TIMESTAMP '2020-01-01 00:00:00') t(x) ORDER BY x;
+SELECT CAST('2020-01-01 00:00:00' AS timestamp(13));
+SELECT to_iso8601(CAST('2020-01-01 10:11:12.5' AS timestamp(9))), date_format(CAST('2020-01-01 10:11:12' AS timestamp(9)), '%H'), day(CAST('2020-01-01 10:11:12' AS timestamp(9))), to_unixtime(CAST('2020-01-01 10:11:12' AS timestamp(9))), millisecond(CAST('2020-01-01 10:11:12.123456' AS timestamp(9)));
+SELECT CAST(ARRAY['2020-01-01 00:00:00.5'] AS array(timestamp(9))), CAST(ROW('2020-01-01') AS row(x timestamp(9)));
+SELECT min(x), max(x), array_agg(x) FROM (VALUES CAST('2020-01-01 00:00:00.5' AS timestamp(9))) t(x);
