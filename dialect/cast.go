@@ -357,9 +357,14 @@ func (e *env) castSQL(pos int, v value, t Type, try bool) (string, bool) {
 			return e.fromText(v, t, `[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}`, "", try), true
 		}
 	case Varbinary:
-		if from.Kind == Varchar {
+		switch from.Kind {
+		case Varchar:
 			return "encode(" + v.sql + ")", true
+		case IPAddress:
+			return v.sql, true
 		}
+	case IPAddress:
+		return e.toAddress(v, try)
 	}
 	return "", false
 }
@@ -430,6 +435,8 @@ func (e *env) castToText(pos int, v value, try bool) (string, bool) {
 			e.doubleText(value{sql: "CAST($1 AS DOUBLE)", typ: TypeDouble, easy: true})+" ELSE $1 END", v), true
 	case IntervalDaySecond, IntervalYearMonth:
 		return e.intervalText(v), true
+	case IPAddress:
+		return "loch_ip_text(" + v.sql + ")", true
 	}
 	return "", false
 }

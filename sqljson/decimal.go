@@ -136,3 +136,11 @@ func (d decimal) java() string {
 	}
 	return s + "E" + strconv.Itoa(exponent)
 }
+
+// DecimalText is the text of a decimal as Java's BigDecimal.toString has it, which is the one in JSON.
+func DecimalText(s string) string {
+	if d, ok := readDecimal(s); ok {
+		return d.java()
+	}
+	return s
+}

@@ -9,12 +9,9 @@ import (
 	"unicode"
 )
 
-// Parse is json_parse: the text as Trino stores it, its members sorted by name and each once. The error is ErrNotYet, or says that the text is no JSON.
+// Parse is json_parse: the text as Trino stores it, its members sorted by name and each once.
 func Parse(s string) (string, error) {
-	it, err := parse(s)
-	if errors.Is(err, ErrNotYet) {
-		return "", err
-	}
+	it, err := parse(s, parseDepth)
 	if err != nil {
 		return "", fmt.Errorf("Cannot convert value to JSON: '%s'", s)
 	}
@@ -32,9 +29,6 @@ func IsScalar(s string) (bool, error) {
 				return t != tokObject && t != tokArray, nil
 			}
 		}
-	}
-	if errors.Is(err, ErrNotYet) {
-		return false, err
 	}
 	return false, fmt.Errorf("Invalid JSON value: %s", s)
 }
@@ -164,16 +158,19 @@ func Extract(s string, steps []string) (out []byte, ok bool, err error) {
 	if ok, err = walk(p, steps); !ok || err != nil {
 		return nil, false, notJSON(err)
 	}
-	if out, err = p.copy(nil); err != nil {
+	if out, err = p.copy(nil, len(p.stack)-1); err != nil {
 		return nil, false, notJSON(err)
 	}
 	return out, true, nil
 }
 
-// copy writes the value that the last token begins.
-func (p *scanner) copy(dst []byte) ([]byte, error) {
+// copy writes the value that the last token begins; depth is how many were open before it.
+func (p *scanner) copy(dst []byte, depth int) ([]byte, error) {
 	switch p.tok {
 	case tokArray, tokObject:
+		if len(p.stack)-depth > maxDepth {
+			return nil, errDepth
+		}
 		end, open, shut := tokArrayEnd, byte('['), byte(']')
 		if p.tok == tokObject {
 			end, open, shut = tokObjectEnd, '{', '}'
@@ -196,7 +193,7 @@ func (p *scanner) copy(dst []byte) ([]byte, error) {
 					return nil, err
 				}
 			}
-			if dst, err = p.copy(dst); err != nil {
+			if dst, err = p.copy(dst, depth); err != nil {
 				return nil, err
 			}
 		}
@@ -310,6 +307,8 @@ func (p *scanner) element() (text string, null bool, err error) {
 	if p.tok.scalar() {
 		return plain(p.text()), p.tok == tokNull, nil
 	}
+	p.limit = len(p.stack) + maxDepth
+	defer func() { p.limit = 0 }()
 	it, err := p.item()
 	if err != nil {
 		return "", false, err

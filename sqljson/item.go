@@ -68,5 +68,10 @@ var ErrNotYet = errors.New("not supported yet")
 // errJSON is a text that is no JSON.
 var errJSON = errors.New("not JSON")
 
-// maxDepth bounds how deep values lie in one another. Trino reads deeper ones and cannot write them.
-const maxDepth = 1000
+// How deep values may lie in one another: in a text that a path is asked of or that json_extract writes, as in Trino, and in one that json_parse reads.
+const (
+	maxDepth   = 1000
+	parseDepth = 100_000
+)
+
+var errDepth = errors.New("Document nesting depth exceeds the maximum allowed (1000)")

@@ -98,7 +98,7 @@ const (
 // Run evaluates the query over a text that is to be JSON. params are the variables' values, each with 'v' before it, or 'n' alone for NULL. The
 // error is ErrNotYet, or says that params are no such list.
 func (q *Query) Run(input, params string) (string, error) {
-	it, err := parse(input)
+	it, err := parse(input, maxDepth)
 	if errors.Is(err, errJSON) {
 		return string(Failed) + errInput.Error(), nil
 	}

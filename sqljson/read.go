@@ -6,9 +6,10 @@ import (
 	"strings"
 )
 
-// parse reads a text that is one JSON value. Of members of one name the last counts, in the place of the first.
-func parse(s string) (*item, error) {
+// parse reads a text that is one JSON value, no deeper than limit. Of members of one name the last counts, in the place of the first.
+func parse(s string, limit int) (*item, error) {
 	p := newScanner(s)
+	p.limit = limit
 	if _, err := p.next(); err != nil {
 		return nil, err
 	}

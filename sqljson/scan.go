@@ -37,6 +37,7 @@ type scanner struct {
 	stack []byte // '{' and '[' that are open
 	first bool   // nothing stands yet in what is open last
 	named bool   // a name was read, its value is due
+	limit int    // how many may be open, 0 for any number
 }
 
 func newScanner(s string) *scanner { return &scanner{s: s, first: true} }
@@ -117,8 +118,8 @@ func (p *scanner) read() (token, error) {
 func (p *scanner) value(c byte) (token, error) {
 	switch {
 	case c == '{', c == '[':
-		if len(p.stack) >= maxDepth {
-			return 0, ErrNotYet
+		if p.limit > 0 && len(p.stack) >= p.limit {
+			return 0, errJSON
 		}
 		p.i++
 		p.stack = append(p.stack, c)

@@ -42,7 +42,7 @@ func itemOf(s Sort, text, typ string) (*item, error) {
 	case Null:
 		return &item{kind: nullKind}, nil
 	case JSON:
-		it, err = parse(text)
+		it, err = parse(text, maxDepth)
 		if errors.Is(err, errJSON) {
 			err = errInput
 		}

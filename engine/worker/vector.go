@@ -10,6 +10,7 @@ import (
 
 	duckdb "github.com/duckdb/duckdb-go-bindings"
 
+	"github.com/lochlake/loch/ipaddr"
 	"github.com/lochlake/loch/javatext"
 )
 
@@ -75,7 +76,7 @@ func newColumn(t *trinoType, l duckdb.LogicalType) (*column, error) {
 		want = "decimal"
 	case duckdb.TypeVarchar:
 		switch t.name {
-		case "varchar", "char", "json", "ipaddress", "uuid":
+		case "varchar", "char", "json", "uuid":
 			return c, nil
 		}
 		return c, mismatch()
@@ -91,6 +92,9 @@ func newColumn(t *trinoType, l duckdb.LogicalType) (*column, error) {
 		}
 		want = "uuid"
 	case duckdb.TypeBlob:
+		if t.name == "ipaddress" {
+			return c, nil
+		}
 		want = "varbinary"
 	case duckdb.TypeDate:
 		want = "date"
@@ -280,6 +284,13 @@ func (c *column) text(dst []byte, row int) ([]byte, error) {
 		h := at[hugeint](c, row)
 		return appendUUID(dst, h.hi, h.lo), nil
 	case duckdb.TypeBlob:
+		if c.trino.name == "ipaddress" {
+			b, ok := ipaddr.FromBytes(c.bytes(row))
+			if !ok {
+				return dst, errRange
+			}
+			return ipaddr.Append(dst, b), nil
+		}
 		return appendBinary(dst, c.bytes(row)), nil
 	case duckdb.TypeInterval:
 		v := at[interval](c, row)
