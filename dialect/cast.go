@@ -197,7 +197,9 @@ func (c *checker) typeOf(n *typeNode) Type {
 		for i, a := range n.args {
 			f := Field{Type: c.typeOf(a)}
 			if i < len(n.fields) {
-				f.Name = n.fields[i].text
+				if f.Name = n.fields[i].text; !n.fields[i].quoted {
+					f.Name = strings.ToLower(f.Name)
+				}
 			}
 			t.Fields = append(t.Fields, f)
 		}
@@ -234,6 +236,9 @@ func (e *env) castSQL(pos int, v value, t Type, try bool) (string, bool) {
 	word := "CAST"
 	if try {
 		word = "TRY_CAST"
+	}
+	if from.Kind == JSON && t.Kind != Varchar && t.Kind != JSON {
+		return e.fromJSON(pos, v, t, try)
 	}
 	plain := func(sql string) string { return word + "(" + sql + " AS " + duckType(t) + ")" }
 	switch t.Kind {
@@ -430,9 +435,8 @@ func (e *env) castToText(pos int, v value, try bool) (string, bool) {
 		if try {
 			otherwise = "NULL"
 		}
-		return e.template("CASE WHEN $1 IS NULL OR $1 = 'null' THEN NULL WHEN $1[1] IN ('{', '[') THEN "+otherwise+
-			" WHEN $1[1] = '\"' THEN json_extract_string($1, '$') WHEN json_type($1) = 'DOUBLE' THEN "+
-			e.doubleText(value{sql: "CAST($1 AS DOUBLE)", typ: TypeDouble, easy: true})+" ELSE $1 END", v), true
+		return e.template("CASE left($2, 1) WHEN 'n' THEN NULL WHEN '[' THEN "+otherwise+" WHEN 'E' THEN "+otherwise+" ELSE substr($2, 2) END",
+			v, value{sql: "loch_json_scalar(" + v.sql + ")", typ: TypeVarchar}), true
 	case IntervalDaySecond, IntervalYearMonth:
 		return e.intervalText(v), true
 	case IPAddress:
@@ -526,9 +530,7 @@ func (e *env) castNested(pos int, v value, t Type, try bool) (string, bool) {
 	from := v.typ
 	switch {
 	case t.Kind == JSON:
-		return e.toJSON(v)
-	case from.Kind == JSON:
-		return e.fromJSON(pos, v, t, try)
+		return e.toJSON(pos, v)
 	case try:
 		sql, ok := e.castNested(pos, v, t, false)
 		return "TRY(" + sql + ")", ok

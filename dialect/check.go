@@ -43,7 +43,7 @@ func Check(ctx context.Context, q *Query, catalog Catalog, session Session) (s *
 	for i, f := range out.fields {
 		s.Columns = append(s.Columns, Column{f.label, f.typ})
 		col := "c" + itoa(i)
-		if exprs[i] = c.printed(sorted(col, f.typ), f.typ); exprs[i] != col {
+		if exprs[i] = c.printed(col, f.typ); exprs[i] != col {
 			inner = true
 			exprs[i] += " AS " + col
 		}

@@ -49,8 +49,6 @@ func (c *checker) compare(op string, left, right value) string {
 		return c.compareArrays(op, left, right, t)
 	case t.Kind == Map:
 		return c.compareMaps(op, left, right, t)
-	case t.Kind == JSON:
-		c.unsupported(c.current, "comparing values of type json")
 	}
 	return "(" + left.sql + " " + op + " " + right.sql + ")"
 }
@@ -162,7 +160,7 @@ func (e *env) isDistinct(x *distinctExpr) value {
 	if !ok || t.Kind == Function {
 		e.fail(x.pos, "Cannot check if %s is distinct from %s", left.typ, right.typ)
 	}
-	if !t.comparable() || t.Kind == JSON {
+	if !t.comparable() {
 		e.unsupported(x.pos, "IS DISTINCT FROM over values of type "+t.String())
 	}
 	word := " IS DISTINCT FROM "

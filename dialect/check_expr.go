@@ -362,7 +362,7 @@ func (e *env) caseChosen(x *caseExpr, operand value, values, results []value, t,
 // plain types are those whose = in DuckDB is Trino's as it is.
 func (t Type) plain() bool {
 	switch t.Kind {
-	case Real, Double, Array, Map, Row, JSON, Function:
+	case Real, Double, Array, Map, Row, Function:
 		return false
 	}
 	return true

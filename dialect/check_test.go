@@ -37,7 +37,7 @@ func TestCheckRefuses(t *testing.T) {
 		{"SELECT lenght('a')", "line 1:8: Function 'lenght' not registered; did you mean 'length'?"},
 		{"SELECT read_parquet('x')", "line 1:8: Function 'read_parquet' not registered"},
 		{"SELECT system.runtime.kill('x')", "line 1:8: Function 'system.runtime.kill' not registered"},
-		{"SELECT length(1)", "line 1:8: Unexpected parameters (integer) for function length. Expected: length(varchar), length(varbinary)"},
+		{"SELECT length(1)", "line 1:8: Unexpected parameters (integer) for function length. Expected: length(varchar), length(varbinary), length(char)"},
 		{"SELECT sum(eventname) FROM trail", "line 1:8: Unexpected parameters (varchar) for function sum. Expected: sum(tinyint), sum(smallint), sum(integer), sum(bigint), sum(real), sum(double), sum(decimal), sum(interval day to second), sum(interval year to month)"},
 		{"SELECT 1 + 'a'", "line 1:10: Cannot apply operator: integer + varchar(1)"},
 		{"SELECT 'a' || 1", "line 1:12: Cannot apply operator: varchar(1) || integer"},

@@ -85,8 +85,6 @@ func common(a, b Type) (Type, bool) {
 			}
 		case Char, Timestamp, Time, TimeZoned:
 			a.Length, a.Precision = max(a.Length, b.Length), max(a.Precision, b.Precision)
-		case JSON:
-			a.parsed = a.parsed || b.parsed
 		case TimestampZoned:
 			a.Precision = max(a.Precision, b.Precision)
 			if a.Zone != b.Zone {

@@ -56,8 +56,6 @@ type Type struct {
 	// Zone is where a TimestampZoned's value lies. The engine's value is the instant; the zone is known when the statement is checked, or the
 	// statement is refused.
 	Zone string
-	// parsed marks a json that Trino would have sorted by the names of its members, and that is written here as it came.
-	parsed bool
 }
 
 // Field is one member of a row. Name is empty where it has none.

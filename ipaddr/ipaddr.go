@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"unicode"
 )
 
 // ErrNotYet is a text that Trino reads and that is not read here: digits of other scripts, and addresses with a scope.
@@ -14,8 +15,8 @@ var ErrNotYet = errors.New("not supported yet")
 
 // Parse reads an address; ok is false where the text is none. No blanks may stand around it and no zeros before a number of an IPv4 address.
 func Parse(s string) (b [16]byte, ok bool, err error) {
-	for i := range len(s) {
-		if s[i] >= 0x80 || s[i] == '%' {
+	for _, r := range s {
+		if r >= 0x80 && unicode.IsDigit(r) || r == '%' && strings.Contains(s, ":") {
 			return b, false, ErrNotYet
 		}
 	}

@@ -6,8 +6,8 @@ var functions = []answer{
 	{`SELECT json_extract_scalar('{"a":1.50}', '$.a')`, `1.50`},
 	{`SELECT json_extract('{"a":{"z":1,"b":[1, 2]}}', '$.a'), json_extract('{"a":"x"}', '$.a'), json_array_length('[1,2]'), json_array_length('{}'), json_array_length('x'), json_size('{"a":{"b":1,"c":2}}', '$.a'), json_array_contains('["a","b"]', 'a'), json_array_contains('[1,2]', 3)`, `{"z":1,"b":[1,2]} | "x" | 2 | NULL | NULL | 2 | true | false`},
 	{`SELECT json_format(json_parse('{"a": 1, "b": 2}')), json_format(JSON '[1, 2]'), cast(json_parse('["a","b"]') AS array(varchar)), cast(json_parse('{"a":"x","b":1}') AS map(varchar, varchar)), cast(json_parse('[1,2]') AS array(bigint)), cast(json_extract('{"a":"x"}', '$.a') AS varchar)`, `{"a":1,"b":2} | [1,2] | [a, b] | {a=x, b=1} | [1, 2] | x`},
-	{`SELECT json_format(json_parse('{"b": 1, "a": 2}'))`, `error: writing out a parsed JSON text whose members may have to be sorted is not supported yet`},
-	{`SELECT json_parse('{')`, `error: Malformed JSON at byte 1 of input: unexpected end of data.  Input: "{"`},
+	{`SELECT json_format(json_parse('{"b": 1, "a": 2}'))`, `{"a":2,"b":1}`},
+	{`SELECT json_parse('{')`, `error: Cannot convert value to JSON: '{'`},
 	{`SELECT cast('a"b' AS json), cast(map(ARRAY['b','a'], ARRAY[1,2]) AS json), cast(ARRAY['x'] AS json), is_json_scalar('1'), is_json_scalar('[1]')`, `"a\"b" | {"a":2,"b":1} | ["x"] | true | false`},
 	{`SELECT regexp_like('abc', 'b'), regexp_like('ABC', '(?i)b'), regexp_extract('user/alice', 'user/(\w+)', 1), regexp_extract('abc', 'x'), regexp_extract_all('a1b22', '\d+'), regexp_replace('a1b2', '\d'), regexp_replace('john smith', '(\w+) (\w+)', '$2 $1'), regexp_count('a1b2', '\d'), regexp_split('a, b,c', ',\s*')`, `true | true | alice | NULL | [1, 22] | ab | smith john | 2 | [a, b, c]`},
 	{`SELECT regexp_like('a', '(?=a)')`, `refused: line 1:25: regular expression with (?=…) is not supported yet`},
@@ -48,6 +48,6 @@ var functions = []answer{
 	{`SELECT eventname, count(*) * 100 / sum(count(*)) OVER () FROM trail GROUP BY eventname ORDER BY 1`, `ConsoleLogin | 20; DeleteBucket | 20; GetObject | 40; PutObject | 20`},
 	{`SELECT eventname, 100.0 * count(*) / sum(count(*)) OVER () FROM trail GROUP BY eventname ORDER BY 1`, `ConsoleLogin | 20; DeleteBucket | 20; GetObject | 40; PutObject | 20`},
 	{`SELECT date(eventtime) d, count(*) FILTER (WHERE errorcode IS NOT NULL) * 1e0 / count(*) FROM trail GROUP BY date(eventtime) ORDER BY d`, `2026-11-20 | 0.5; 2026-11-21 | 0.0; 2026-11-22 | 1.0`},
-	{`SELECT json_extract_scalar('{"a":1', '$.a')`, `error: a text that begins as JSON and is none is not supported yet`},
+	{`SELECT json_extract_scalar('{"a":1', '$.a')`, `1`},
 	{`SELECT json_extract_scalar('nonsense', '$.a'), json_extract_scalar('{"0":{"x":"y"}}', '$[0].x'), json_extract_scalar('[{"x":"y"}]', '$[0].x'), json_extract_scalar('', '$.a'), json_extract_scalar('{"b":1}', '$.a')`, `NULL | y | y | NULL | NULL`},
 }

@@ -133,7 +133,7 @@ func jsons(d definer) {
 // jsonCasts are the parts of casts from and to JSON.
 func jsonCasts(d definer) {
 	d.define("loch_json_scalar(varchar) varchar", func(a Row, r *Result) { r.Text(sqljson.Scalar(a.At(0).Text())) })
-	// The first element is what the text is: '[', '{', '0' for neither, 'E' for no JSON.
+	// The first element is what the text is: '[' or '{', 'n' for null, '0' for other scalars, 'E' for no JSON.
 	d.define("loch_json_parts(varchar) array(varchar)", func(a Row, r *Result) {
 		open, parts, err := sqljson.Parts(a.At(0).Text())
 		r.Begin()
@@ -144,6 +144,24 @@ func jsonCasts(d definer) {
 		}
 		for _, p := range parts {
 			r.Elem().Text(p)
+		}
+		r.End()
+	})
+	d.define("loch_json_row(varchar, array(varchar)) array(varchar)", func(a Row, r *Result) {
+		names := a.At(1)
+		fields := make([]string, names.Len())
+		for i := range fields {
+			fields[i] = names.Elem(i).Text()
+		}
+		open, values := sqljson.Row(a.At(0).Text(), fields)
+		r.Begin()
+		r.Elem().Text(string(open))
+		for _, v := range values {
+			if e := r.Elem(); v == "" {
+				e.Null()
+			} else {
+				e.Text(v)
+			}
 		}
 		r.End()
 	})
