@@ -22,7 +22,7 @@ type context struct {
 }
 
 // maxItems bounds the items that one run of a path makes.
-const maxItems = 10_000_000
+const maxItems = 1_000_000
 
 // run evaluates the path. An error is a path evaluation error of Trino's, or ErrNotYet.
 func (p *Path) run(input *item, params map[string]*item) ([]*item, error) {
