@@ -200,7 +200,7 @@ func (v *invocation) needPlainKey(i int, t Type) {
 
 // needDistinct refuses elements of which DuckDB does not tell as Trino does whether one is distinct from another, NULLs and NaNs included.
 func (v *invocation) needDistinct(i int, t Type) {
-	if !t.every(func(k Kind) bool { return k != Map && k != JSON && k != Function }) {
+	if !t.every(func(k Kind) bool { return k != Map && k != Function }) {
 		v.unsupported(v.at(i), v.call.name[0].text+" over values of type "+t.String())
 	}
 }

@@ -168,7 +168,7 @@ func (c *checker) unrolled(u *setNode, base, step result, working string) result
 			c.fail(u.pos, "UNION over values of type %s, which do not compare", t)
 		}
 		if merged, _ := common(t, f.typ); !sameReading(merged, t) {
-			c.unsupported(u.right.at(), "a recursive query whose column "+itoa(i+1)+" has another time zone or another kind of JSON in its step")
+			c.unsupported(u.right.at(), "a recursive query whose column "+itoa(i+1)+" has another time zone in its step")
 		}
 	}
 	arm := c.arm(step, fields, false)
@@ -202,10 +202,9 @@ func (c *checker) unrolled(u *setNode, base, step result, working string) result
 	return result{b.String(), fields}
 }
 
-// sameReading tells whether values of two types of one kind are read alike: the zones of timestamps and the order of JSON's members are known by
-// the type alone.
+// sameReading tells whether values of two types of one kind are read alike: the zones of timestamps are known by the type alone.
 func sameReading(a, b Type) bool {
-	if a.Zone != b.Zone || a.parsed != b.parsed || len(a.Fields) != len(b.Fields) {
+	if a.Zone != b.Zone || len(a.Fields) != len(b.Fields) {
 		return false
 	}
 	if a.Elem != nil && b.Elem != nil && !sameReading(*a.Elem, *b.Elem) || a.Key != nil && b.Key != nil && !sameReading(*a.Key, *b.Key) {
