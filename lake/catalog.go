@@ -3,6 +3,7 @@ package lake
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/lochlake/loch/meta"
+	"github.com/lochlake/loch/proof"
 )
 
 // commitCatalog is the Iceberg catalog for one commit to one table: the metadata database holds the location of the current
@@ -24,6 +26,9 @@ type commitCatalog struct {
 	storeID string
 	applied int64
 	base    *table.Table // as it was when the commit began; saves reading it again where nothing changed
+
+	batches []proof.Batch         // that the commit brings
+	sums    map[string]proof.Hash // of the data files that it adds, by location; one that is missing is read
 }
 
 // LoadTable reads the table as the database has it now.
@@ -71,17 +76,26 @@ func (c *commitCatalog) CommitTable(ctx context.Context, ident table.Identifier,
 		return nil, "", err
 	}
 	location := metadataLocation(next.Location(), metadataVersion(cur.MetadataLocation())+1)
-	if err := c.lake.writeMetadata(ctx, location, next); err != nil {
+	sum, err := c.lake.writeMetadata(ctx, location, next)
+	if err != nil {
 		return nil, "", err
 	}
-	if err := c.swap(ctx, cur.MetadataLocation(), location); err != nil {
+	change, err := c.lake.snapshotOf(ctx, cur.Metadata(), next, location, sum, c.sums)
+	if err != nil {
+		return nil, "", fmt.Errorf("leaves of store %s: %w", c.storeID, err)
+	}
+	told, err := leaves(c.batches, change)
+	if err != nil {
+		return nil, "", fmt.Errorf("leaves of store %s: %w", c.storeID, err)
+	}
+	if err := c.swap(ctx, cur.MetadataLocation(), location, told...); err != nil {
 		return nil, "", err
 	}
 	return next, location, nil
 }
 
-func (c *commitCatalog) swap(ctx context.Context, old, location string) error {
-	err := c.lake.db.SwapTable(ctx, c.storeID, old, location, c.applied)
+func (c *commitCatalog) swap(ctx context.Context, old, location string, leaves ...[]byte) error {
+	err := c.lake.db.SwapTable(ctx, c.storeID, old, location, c.applied, leaves...)
 	if err == nil {
 		return nil
 	}
@@ -112,20 +126,21 @@ func (l *Lake) readMetadata(ctx context.Context, location string) (table.Metadat
 	return m, nil
 }
 
-func (l *Lake) writeMetadata(ctx context.Context, location string, m table.Metadata) error {
+// writeMetadata writes a metadata file, and gives its hash.
+func (l *Lake) writeMetadata(ctx context.Context, location string, m table.Metadata) (sum proof.Hash, err error) {
 	var b bytes.Buffer
 	if err := json.NewEncoder(&b).Encode(m); err != nil {
-		return fmt.Errorf("table metadata %s: %w", location, err)
+		return sum, fmt.Errorf("table metadata %s: %w", location, err)
 	}
 	key, ok := l.objects.Key(location)
 	if !ok {
-		return fmt.Errorf("table metadata %s lies outside the object store", location)
+		return sum, fmt.Errorf("table metadata %s lies outside the object store", location)
 	}
 	f := tableFiles{ctx: ctx, store: l.objects, cache: l.cache}
 	if err := f.put(key, b.Bytes()); err != nil {
-		return fmt.Errorf("table metadata %s: %w", location, err)
+		return sum, fmt.Errorf("table metadata %s: %w", location, err)
 	}
-	return nil
+	return sha256.Sum256(b.Bytes()), nil
 }
 
 // metadataLocation names a metadata file as other Iceberg catalogs do: version, then a UUID, so that two writers never share a name.

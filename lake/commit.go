@@ -55,7 +55,7 @@ func (l *Lake) Commit(ctx context.Context, storeID string, files Files, applied 
 		l.settle(files)
 		return nil // an earlier try went through, and its answer was lost
 	}
-	cat := &commitCatalog{lake: l, storeID: storeID, applied: max(applied, was), base: base}
+	cat := &commitCatalog{lake: l, storeID: storeID, applied: max(applied, was), base: base, batches: files.batches, sums: files.sums}
 	tx := cat.table(base.Metadata(), base.MetadataLocation()).NewTransaction()
 	props := iceberg.Properties{appliedProperty: strconv.FormatInt(applied, 10), commitProperty: name}
 	// File names hold new UUIDs, so a check for duplicates would only read every manifest.

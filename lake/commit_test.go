@@ -223,12 +223,12 @@ type faultyDB struct {
 
 var errLost = errors.New("connection lost")
 
-func (f *faultyDB) SwapTable(ctx context.Context, id, old, location string, applied int64) error {
+func (f *faultyDB) SwapTable(ctx context.Context, id, old, location string, applied int64, leaves ...[]byte) error {
 	if f.before {
 		f.before = false
 		return errLost
 	}
-	err := f.DB.SwapTable(ctx, id, old, location, applied)
+	err := f.DB.SwapTable(ctx, id, old, location, applied, leaves...)
 	if f.after {
 		f.after = false
 		f.deaf = true

@@ -5,6 +5,7 @@ package lake
 import (
 	"github.com/apache/iceberg-go"
 	"github.com/lochlake/loch/event"
+	"github.com/lochlake/loch/proof"
 )
 
 // Envelope is what Loch adds to an event: the hidden columns of its row.
@@ -54,7 +55,9 @@ type Value struct {
 
 // Files are data files that were written and not yet committed.
 type Files struct {
-	Rows  int64
-	Bytes int64
-	files []iceberg.DataFile
+	Rows    int64
+	Bytes   int64
+	files   []iceberg.DataFile
+	batches []proof.Batch
+	sums    map[string]proof.Hash // of the files' bytes, by location
 }

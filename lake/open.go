@@ -227,10 +227,19 @@ func (l *Lake) CreateTable(ctx context.Context, storeID string, kind event.Kind)
 		return fmt.Errorf("metadata of store %s: %w", storeID, err)
 	}
 	at := metadataLocation(location, 0)
-	if err := l.writeMetadata(ctx, at, m); err != nil {
+	sum, err := l.writeMetadata(ctx, at, m)
+	if err != nil {
 		return err
 	}
-	err = l.db.CreateTable(ctx, meta.Table{StoreID: storeID, Location: at})
+	made, err := l.snapshotOf(ctx, nil, m, at, sum, nil)
+	if err != nil {
+		return fmt.Errorf("leaves of store %s: %w", storeID, err)
+	}
+	told, err := leaves(nil, made)
+	if err != nil {
+		return fmt.Errorf("leaves of store %s: %w", storeID, err)
+	}
+	err = l.db.CreateTable(ctx, meta.Table{StoreID: storeID, Location: at}, told...)
 	if errors.Is(err, meta.ErrExists) {
 		if key, ok := l.objects.Key(at); ok {
 			l.cache.remove(key)

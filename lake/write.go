@@ -3,7 +3,9 @@ package lake
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -11,6 +13,8 @@ import (
 	"github.com/apache/iceberg-go"
 	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/lochlake/loch/proof"
 )
 
 // Bounds on one Write: files being put at once, and bytes of them, beyond the one being encoded.
@@ -46,7 +50,7 @@ func (l *Lake) Write(ctx context.Context, storeID string, rows []Row) (Files, er
 	defer l.load.end()
 	enc := t.layout.pool.Get().(*encoder)
 	defer t.layout.pool.Put(enc)
-	files := Files{Rows: int64(len(rows))}
+	files := Files{Rows: int64(len(rows)), batches: batches(rows), sums: map[string]proof.Hash{}}
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(putsAtOnce)
 	var encErr error
@@ -71,6 +75,7 @@ func (l *Lake) Write(ctx context.Context, storeID string, rows []Row) (Files, er
 		files.files = append(files.files, df)
 		l.writing.add(key)
 		l.keepFilters(key, enc.filters)
+		files.sums[df.FilePath()] = sha256.Sum256(out.buf)
 		g.Go(func() error {
 			defer outputs.Put(out)
 			return l.objects.Put(gctx, key, bytes.NewReader(out.buf), int64(len(out.buf)), false)
@@ -101,6 +106,11 @@ func (f *Files) Join(other Files) {
 	f.Rows += other.Rows
 	f.Bytes += other.Bytes
 	f.files = append(f.files, other.files...)
+	f.batches = append(f.batches, other.batches...)
+	if f.sums == nil {
+		f.sums = map[string]proof.Hash{}
+	}
+	maps.Copy(f.sums, other.sums)
 }
 
 type dayRows struct {

@@ -132,6 +132,12 @@ type Table struct {
 	Applied  int64 // the durable log's sequence up to which the table holds everything meant for it
 }
 
+// Leaf is an entry of a store's transparency log that no published checkpoint covers yet.
+type Leaf struct {
+	Serial int64 // its index in the log
+	Data   []byte
+}
+
 // DB is the metadata. Every method is one transaction, durable when it returns. Times are kept to the millisecond.
 // The change functions run inside the transaction: they must be quick and must not call DB. They cannot change a row's ID or Scope.
 type DB interface {
@@ -141,8 +147,9 @@ type DB interface {
 	// Here and in the other lists after may also be a Position; an ID whose row is gone gives ErrNotFound, a Position never does.
 	Stores(ctx context.Context, sc Scope, after string, limit int) ([]EventDataStore, error)
 	// UpdateStore reads, lets change edit, and writes, in one transaction; change's error ends it unchanged.
-	UpdateStore(ctx context.Context, id string, change func(*EventDataStore) error) (EventDataStore, error)
-	DeleteStore(ctx context.Context, id string) error // the row, its tags, its table and its ledger
+	// Leaves, here and in the other methods that take them, are entered for the store's log in the same transaction, in order.
+	UpdateStore(ctx context.Context, id string, change func(*EventDataStore) error, leaves ...[]byte) (EventDataStore, error)
+	DeleteStore(ctx context.Context, id string, leaves ...[]byte) error // the row, its tags, its table and its ledger; its log stays
 
 	CreateChannel(ctx context.Context, c Channel) error
 	Channel(ctx context.Context, id string) (Channel, error)
@@ -181,9 +188,18 @@ type DB interface {
 
 	Table(ctx context.Context, storeID string) (Table, error)
 	Tables(ctx context.Context) ([]Table, error)
-	CreateTable(ctx context.Context, t Table) error
+	CreateTable(ctx context.Context, t Table, leaves ...[]byte) error
 	// SwapTable points the table to location if it still points to old, and raises Applied to applied if that is greater; else ErrConflict.
-	SwapTable(ctx context.Context, storeID, old, location string, applied int64) error
+	SwapTable(ctx context.Context, storeID, old, location string, applied int64, leaves ...[]byte) error
+
+	// Leaves gives the first leaves of a store that wait for its log, at most limit, in order.
+	Leaves(ctx context.Context, storeID string, limit int) ([]Leaf, error)
+	// PendingLogs lists the stores whose leaves wait.
+	PendingLogs(ctx context.Context) ([]string, error)
+	// PublishedLeaves forgets a store's leaves with serials below size: a published checkpoint covers them.
+	PublishedLeaves(ctx context.Context, storeID string, size int64) error
+	// LogSize is the number of leaves that a store ever had, those that wait among them; 0 where there never was such a store.
+	LogSize(ctx context.Context, storeID string) (int64, error)
 
 	Value(ctx context.Context, key string) (string, error) // small settings that must survive: server identity, epoch
 	SetValue(ctx context.Context, key, value string) error

@@ -22,11 +22,17 @@ func (db *sqliteDB) Stores(ctx context.Context, sc Scope, after string, limit in
 	return page(ctx, db, p, after, limit, false, stores.scan)
 }
 
-func (db *sqliteDB) UpdateStore(ctx context.Context, id string, change func(*EventDataStore) error) (EventDataStore, error) {
-	return stores.update(ctx, db, id, change)
+func (db *sqliteDB) UpdateStore(ctx context.Context, id string, change func(*EventDataStore) error, leaves ...[]byte) (s EventDataStore, err error) {
+	err = db.write(ctx, func(x tx) (err error) {
+		if s, err = stores.change(x, id, change); err != nil {
+			return err
+		}
+		return x.leaves(id, leaves)
+	})
+	return s, err
 }
 
-func (db *sqliteDB) DeleteStore(ctx context.Context, id string) error {
+func (db *sqliteDB) DeleteStore(ctx context.Context, id string, leaves ...[]byte) error {
 	return db.write(ctx, func(x tx) error {
 		s, err := stores.get(x.ctx, &x.db.wstmts, id)
 		if err != nil {
@@ -42,7 +48,7 @@ func (db *sqliteDB) DeleteStore(ctx context.Context, id string) error {
 				return err
 			}
 		}
-		return nil
+		return x.leaves(id, leaves)
 	})
 }
 
@@ -284,20 +290,26 @@ func (db *sqliteDB) Tables(ctx context.Context) ([]Table, error) {
 	return list(ctx, &db.rstmts, scanTable, tableColumns+" ORDER BY store_id")
 }
 
-func (db *sqliteDB) CreateTable(ctx context.Context, t Table) error {
+func (db *sqliteDB) CreateTable(ctx context.Context, t Table, leaves ...[]byte) error {
 	return db.write(ctx, func(x tx) error {
 		_, err := x.exec("INSERT INTO tables (store_id, location, previous, applied) VALUES (?, ?, ?, ?)", t.StoreID, t.Location, t.Previous, t.Applied)
-		return err
+		if err != nil {
+			return err
+		}
+		return x.leaves(t.StoreID, leaves)
 	})
 }
 
-func (db *sqliteDB) SwapTable(ctx context.Context, storeID, old, location string, applied int64) error {
+func (db *sqliteDB) SwapTable(ctx context.Context, storeID, old, location string, applied int64, leaves ...[]byte) error {
 	return db.write(ctx, func(x tx) error {
 		// Where only the sequence moves on, Previous stays what it was.
 		n, err := x.exec("UPDATE tables SET previous = iif(location = ?2, previous, location), location = ?2, applied = max(applied, ?3) WHERE store_id = ?1 AND location = ?4",
 			storeID, location, applied, old)
-		if err != nil || n == 1 {
+		if err != nil {
 			return err
+		}
+		if n == 1 {
+			return x.leaves(storeID, leaves)
 		}
 		if _, err := get(x.ctx, &x.db.wstmts, scanTable, tableColumns+" WHERE store_id = ?", storeID); err != nil {
 			return err

@@ -205,7 +205,8 @@ func (r *Registry) Sweep(ctx context.Context) error {
 // sweep removes one store. Once its table began to go it cannot be restored, even if the clock steps back.
 func (r *Registry) sweep(ctx context.Context, id string) error {
 	r.mu.Lock()
-	if s := r.current.Load().stores[id]; s == nil || s.Status != PendingDeletion || r.dropping[id] {
+	s := r.current.Load().stores[id]
+	if s == nil || s.Status != PendingDeletion || r.dropping[id] {
 		r.mu.Unlock()
 		return nil
 	}
@@ -220,7 +221,11 @@ func (r *Registry) sweep(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	if err := r.cfg.DB.DeleteStore(ctx, id); err != nil {
+	told, err := removalOf(&s.EventDataStore, r.now())
+	if err != nil {
+		return err
+	}
+	if err := r.cfg.DB.DeleteStore(ctx, id, told); err != nil {
 		return err
 	}
 	stores := maps.Clone(r.current.Load().stores)

@@ -110,7 +110,12 @@ func (r *Registry) make(ctx context.Context, s meta.EventDataStore, status strin
 		err = r.cfg.DB.SetTags(ctx, s.ARN(), tags, maxTags)
 	}
 	if err == nil {
-		c.EventDataStore, err = r.cfg.DB.UpdateStore(ctx, s.ID, func(s *meta.EventDataStore) error { s.Status = status; return nil })
+		var told [][]byte
+		made := s
+		made.Status = status
+		if told, err = leafOf(nil, &made, s.Created); err == nil {
+			c.EventDataStore, err = r.cfg.DB.UpdateStore(ctx, s.ID, func(s *meta.EventDataStore) error { s.Status = status; return nil }, told...)
+		}
 	}
 	if err != nil {
 		// What cannot be undone now is when the server starts again.
@@ -292,7 +297,11 @@ func (r *Registry) change(ctx context.Context, sc meta.Scope, ref string, fn fun
 	if err != nil {
 		return meta.EventDataStore{}, err
 	}
-	c.EventDataStore, err = r.cfg.DB.UpdateStore(ctx, s.ID, func(s *meta.EventDataStore) error { *s = edited; return nil })
+	told, err := leafOf(&s.EventDataStore, &edited, edited.Updated)
+	if err != nil {
+		return meta.EventDataStore{}, err
+	}
+	c.EventDataStore, err = r.cfg.DB.UpdateStore(ctx, s.ID, func(s *meta.EventDataStore) error { *s = edited; return nil }, told...)
 	if errors.Is(err, meta.ErrExists) {
 		return meta.EventDataStore{}, nameTaken(edited.Name)
 	} else if err != nil {

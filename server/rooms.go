@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/lochlake/loch/access"
 	"github.com/lochlake/loch/api"
 	"github.com/lochlake/loch/catalog"
 	"github.com/lochlake/loch/delivery"
@@ -15,11 +16,34 @@ import (
 	"github.com/lochlake/loch/history"
 	"github.com/lochlake/loch/imports"
 	"github.com/lochlake/loch/ingest"
+	"github.com/lochlake/loch/objstore"
+	"github.com/lochlake/loch/proof"
 	"github.com/lochlake/loch/query"
 	"github.com/lochlake/loch/registry"
 	"github.com/lochlake/loch/samples"
 	"github.com/lochlake/loch/signing"
+	"github.com/lochlake/loch/tlog"
 )
+
+// openLogs opens the stores' transparency logs, which lie beside the tables. The key that signs them is made by the first start.
+func (s *Server) openLogs(objects objstore.Store) error {
+	seed, err := access.OpenSecret(s.cfg.KeyDir, proofKeyFile, proof.SeedSize)
+	if err != nil {
+		return err
+	}
+	s.logKey = proof.NewKey(seed)
+	s.logs = tlog.Open(tlog.Config{Meta: s.db, Objects: objects, Key: s.logKey, Logger: s.log, Registerer: s.metrics})
+	s.opened("transparency logs", func(ctx context.Context) error {
+		// Leaves that a store which takes nothing keeps from their log wait in the metadata for the next start.
+		ctx, cancel := context.WithTimeout(ctx, drainTime)
+		defer cancel()
+		return s.logs.Close(ctx)
+	})
+	return nil
+}
+
+// proofKeyFile is the secret that signs the transparency logs: an Ed25519 key's seed.
+const proofKeyFile = "proof.key"
 
 // openIngest opens what takes events in: the registry, which says where they go, the log, and imports, which go on where they stood.
 func (s *Server) openIngest(ctx context.Context) (err error) {

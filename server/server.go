@@ -26,9 +26,11 @@ import (
 	"github.com/lochlake/loch/lake"
 	"github.com/lochlake/loch/meta"
 	"github.com/lochlake/loch/objstore"
+	"github.com/lochlake/loch/proof"
 	"github.com/lochlake/loch/query"
 	"github.com/lochlake/loch/registry"
 	"github.com/lochlake/loch/signing"
+	"github.com/lochlake/loch/tlog"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -49,6 +51,8 @@ type Server struct {
 	imports  *imports.Service
 	queries  *query.Service
 	keys     *signing.Keys
+	logs     *tlog.Service
+	logKey   proof.Key
 	http     *http.Server
 	listener net.Listener
 
@@ -170,6 +174,9 @@ func (s *Server) open(ctx, run context.Context) error {
 	}
 	s.opened("lake", plain(s.lake))
 	fetcher.lake = s.lake
+	if err := s.openLogs(objects); err != nil {
+		return err
+	}
 	if !cfg.NoCompaction {
 		s.compact(run)
 	}
@@ -274,7 +281,7 @@ func (s *Server) serve(run context.Context, tokenKey []byte, eng engine.Engine) 
 		}
 	})
 	s.wg.Go(func() { s.sweep(run) })
-	s.log.Info("serving", "url", s.URL(), "account", s.key.Account, "data", s.cfg.Dir)
+	s.log.Info("serving", "url", s.URL(), "account", s.key.Account, "data", s.cfg.Dir, "proofKey", s.ProofKey().String())
 	return nil
 }
 
@@ -356,10 +363,18 @@ func (s *Server) CredentialsFile() string {
 	return filepath.Join(s.cfg.KeyDir, access.CredentialsFile)
 }
 
+// ProofKey is the public half of the key that signs the checkpoints of the stores' transparency logs.
+func (s *Server) ProofKey() proof.PublicKey { return s.logKey.Public() }
+
 // Client makes a client that calls the server over the wire with the root key.
 func (s *Server) Client() (*client.Client, error) {
 	return client.WithCredentials(s.URL(), s.cfg.Region, credentials.NewStaticCredentialsProvider(s.key.ID, s.key.Secret, ""))
 }
 
-// Flush returns when everything accepted before is in the tables.
-func (s *Server) Flush(ctx context.Context) error { return s.ingest.Flush(ctx) }
+// Flush returns when everything accepted before is in the tables and in the transparency logs.
+func (s *Server) Flush(ctx context.Context) error {
+	if err := s.ingest.Flush(ctx); err != nil {
+		return err
+	}
+	return s.logs.Flush(ctx)
+}

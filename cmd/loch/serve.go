@@ -14,7 +14,7 @@ import (
 type serveCmd struct {
 	Data   string `help:"Folder of everything the server keeps; made where it is missing." required:"" placeholder:"DIR" type:"path"`
 	Listen string `help:"Address to listen on; port 0 picks a free one. Default: ${default}." default:"127.0.0.1:4510" placeholder:"ADDR"`
-	KeyDir string `help:"Folder of the secrets (root key, token key, signing key). Default: the data folder." placeholder:"DIR" type:"path"`
+	KeyDir string `help:"Folder of the secrets (root key, token key, the keys that sign). Default: the data folder." placeholder:"DIR" type:"path"`
 	serverFlags
 	LogLevel  string `help:"debug, info, warn or error." enum:"debug,info,warn,error" default:"info"`
 	LogFormat string `help:"text or json, on standard error." enum:"text,json" default:"text"`
@@ -76,6 +76,7 @@ func (s *serveCmd) Run(ctx context.Context) error {
 		return err
 	}
 	fmt.Printf("listening on %s\n", srv.URL())
+	fmt.Printf("proofs are signed by %s\n", srv.ProofKey())
 	if srv.NewKey() {
 		fmt.Fprintf(os.Stderr, "A root key for account %s was made. To use it:\n  export AWS_SHARED_CREDENTIALS_FILE=%s\n  aws --endpoint-url %s cloudtrail list-event-data-stores\n", srv.Account(), srv.CredentialsFile(), srv.URL())
 	}

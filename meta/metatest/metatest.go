@@ -22,7 +22,7 @@ func Run(t *testing.T, open func(t *testing.T) meta.DB) {
 	}{
 		{"stores", stores}, {"store names", storeNames}, {"delete store", deleteStore}, {"update", update},
 		{"channels", channels}, {"imports", imports}, {"failures", failures}, {"ledger", ledger},
-		{"queries", queries}, {"tags", tags}, {"tables", tables}, {"settings", settings}, {"paging", paging},
+		{"queries", queries}, {"tags", tags}, {"tables", tables}, {"leaves", leaves}, {"settings", settings}, {"paging", paging},
 		{"concurrent", concurrent},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -422,6 +422,62 @@ func tables(t *testing.T, db meta.DB) {
 	all, err := db.Tables(ctx)
 	no(t, err)
 	equal(t, all, []meta.Table{{StoreID: "r", Location: "1", Previous: "0", Applied: 3}, got})
+}
+
+// leaves: those of a change are entered with it or not at all, with serials that have no gap and outlive the store.
+func leaves(t *testing.T, db meta.DB) {
+	ctx := t.Context()
+	l := func(texts ...string) (out [][]byte) {
+		for _, s := range texts {
+			out = append(out, []byte(s))
+		}
+		return out
+	}
+	is := func(id string, first int64, texts ...string) {
+		t.Helper()
+		got, err := db.Leaves(ctx, id, 100)
+		no(t, err)
+		var rows []meta.Leaf
+		for i, s := range texts {
+			rows = append(rows, meta.Leaf{Serial: first + int64(i), Data: []byte(s)})
+		}
+		equal(t, got, rows)
+	}
+	s := store("a", "first", here, at(0))
+	no(t, db.CreateStore(ctx, s))
+	no(t, db.CreateTable(ctx, meta.Table{StoreID: "a", Location: "1"}, l("made")...))
+	want(t, db.CreateTable(ctx, meta.Table{StoreID: "a", Location: "1"}, l("made again")...), meta.ErrExists)
+	no(t, db.SwapTable(ctx, "a", "1", "2", 1, l("x", "y")...))
+	want(t, db.SwapTable(ctx, "a", "1", "3", 2, l("lost")...), meta.ErrConflict)
+	no(t, db.SwapTable(ctx, "a", "2", "2", 2))
+	refuse := errors.New("no")
+	_, err := db.UpdateStore(ctx, "a", func(*meta.EventDataStore) error { return refuse }, l("refused")...)
+	want(t, err, refuse)
+	_, err = db.UpdateStore(ctx, "a", func(s *meta.EventDataStore) error { s.RetentionDays = 9; return nil }, l("z")...)
+	no(t, err)
+	is("a", 0, "made", "x", "y", "z")
+	got, err := db.Leaves(ctx, "a", 2)
+	no(t, err)
+	equal(t, len(got), 2)
+	no(t, db.PublishedLeaves(ctx, "a", 3))
+	is("a", 3, "z")
+	pending, err := db.PendingLogs(ctx)
+	no(t, err)
+	equal(t, pending, []string{"a"})
+	no(t, db.DeleteStore(ctx, "a", l("gone")...))
+	is("a", 3, "z", "gone")
+	no(t, db.PublishedLeaves(ctx, "a", 5))
+	is("a", 5)
+	pending, err = db.PendingLogs(ctx)
+	no(t, err)
+	equal(t, len(pending), 0)
+	for id, n := range map[string]int64{"a": 5, "b": 0} {
+		size, err := db.LogSize(ctx, id)
+		no(t, err)
+		equal(t, size, n)
+	}
+	no(t, db.CreateTable(ctx, meta.Table{StoreID: "a", Location: "1"}, l("again")...))
+	is("a", 5, "again")
 }
 
 func settings(t *testing.T, db meta.DB) {
