@@ -1,11 +1,13 @@
 package dialect
 
 import (
+	"os"
+	"strconv"
 	"strings"
 	"testing"
 )
 
-// Attempts at the engine behind the dialect: files, settings, catalogs, other statements, names and texts that would break out of quotes.
+// The engine's own syntax, functions and types, deep nesting, and texts that would break out of quotes. Much of it does no harm, and is no SQL of Trino's.
 var hostile = []string{
 	"COPY trail TO '/tmp/x'", "COPY (SELECT 1) TO '/tmp/x'", "ATTACH '/tmp/x' AS y", "INSTALL httpfs", "LOAD httpfs", "PRAGMA database_list", "SET memory_limit = '1TB'", "RESET ALL",
 	"CALL pragma_version()", "CREATE TABLE x (a int)", "DROP TABLE trail", "DELETE FROM trail", "UPDATE trail SET a = 1", "EXPORT DATABASE '/tmp'", "CHECKPOINT", "VACUUM",
@@ -38,10 +40,39 @@ var hostile = []string{
 	strings.Repeat("SELECT ", 1000), "WITH " + strings.Repeat("a AS (", 1000), "SELECT " + strings.Repeat("f(", 3000), "SELECT 1 FROM " + strings.Repeat("(", 4000) + "trail", "SELECT a" + strings.Repeat(".a", 4000) + " FROM trail",
 }
 
+// attempts reads testdata/hostile.txt, the list that the engine's test reads as well.
+func attempts(t *testing.T) []string {
+	text, err := os.ReadFile("testdata/hostile.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []string
+	for _, line := range strings.Split(string(text), "\n") {
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		if strings.HasPrefix(line, `"`) {
+			if line, err = strconv.Unquote(line); err != nil {
+				t.Fatal(err)
+			}
+		}
+		list = append(list, strings.NewReplacer("{secret}", "/tmp/secret.csv", "{file}", "/tmp/a.parquet", "{dir}", "/tmp", "{out}", "/tmp/out.csv", "{table}", "trail").Replace(line))
+	}
+	if len(list) < 150 {
+		t.Errorf("%d attempts", len(list))
+	}
+	return list
+}
+
 func TestHostileIsRefused(t *testing.T) {
-	for _, sql := range hostile {
-		if s, err := check(sql); err == nil {
+	for _, sql := range append(attempts(t), hostile...) {
+		s, err := check(sql)
+		if err == nil {
 			t.Errorf("%.100q became %.200s", sql, s.DuckDB())
+			continue
+		}
+		if e, ok := err.(*Error); !ok || e.Line < 1 || e.Column < 1 || e.Message == "" {
+			t.Errorf("%.100q: refused without a place: %v", sql, err)
 		}
 	}
 }
