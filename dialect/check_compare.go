@@ -40,6 +40,9 @@ func (c *checker) compare(op string, left, right value) string {
 		return "CAST(NULL AS BOOLEAN)"
 	}
 	left.sql, right.sql = castNull(left, t), castNull(right, t)
+	if t.Elem != nil || t.Fields != nil {
+		c.bounded(t)
+	}
 	switch {
 	case t.floating():
 		return c.compareFloats(op, left, right)

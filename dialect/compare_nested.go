@@ -5,11 +5,39 @@ import "strings"
 // Comparing arrays, rows and maps. To DuckDB NULLs within them are equal to one another and larger than anything else, and maps are lists of entries; to
 // Trino a NULL makes the answer NULL or the comparison fail, and a map has no order.
 
+// maxNested bounds how deep the types of values that are compared lie in one another: the text that compares them grows faster than they do.
+const maxNested = 20
+
+// bounded refuses to compare values of a type that is nested too deep.
+func (c *checker) bounded(t Type) {
+	if depth(t, maxNested+1) > maxNested {
+		c.fail(c.current, "values of types nested more than %d levels deep are not compared", maxNested)
+	}
+}
+
+// depth is how deep a type is nested, counted as far as limit.
+func depth(t Type, limit int) int {
+	if limit == 0 {
+		return 0
+	}
+	deepest := 0
+	for _, part := range []*Type{t.Elem, t.Key} {
+		if part != nil {
+			deepest = max(deepest, depth(*part, limit-1))
+		}
+	}
+	for _, f := range t.Fields {
+		deepest = max(deepest, depth(f.Type, limit-1))
+	}
+	return deepest + 1
+}
+
 // canonicalMaps writes a value with the entries of its maps sorted by their keys, so that DuckDB takes for equal what Trino does.
 func (c *checker) canonicalMaps(sql string, t Type) string {
 	if !t.has(Map) {
 		return sql
 	}
+	c.bounded(t)
 	each := func(list string, write func(x string) string) string {
 		c.lambdas++
 		x := "l" + itoa(c.lambdas)

@@ -6,15 +6,15 @@ import "strings"
 // it, so that its failing is no matter of TRY's: it is computed first here too.
 func tryForm(e *env, x *callExpr) value {
 	e.count(x, 1, 1)
-	if triable(x.args[0]) {
+	if triable(x.args[0]) || e.hoisted != nil && !e.lambda { // a TRY around this one computes it all first
 		v := e.expr(x.args[0])
 		if v.isNull() {
 			return v
 		}
 		return value{sql: "TRY(" + v.sql + ")", typ: v.typ}
 	}
-	if e.lambda || e.hoisted != nil {
-		e.unsupported(x.pos, "a subquery, a window function or a random value in TRY within another TRY or a lambda")
+	if e.lambda {
+		e.unsupported(x.pos, "a subquery, a window function or a random value in TRY in a lambda")
 	}
 	inner := *e
 	h := &hoisted{name: e.variable(hash(2166136261, e.source(x)))}

@@ -25,3 +25,4 @@ SELECT TRY(CAST(lag(x) OVER (ORDER BY x) AS integer)) FROM (VALUES 'a', 'b') t(x
 SELECT TRY(lag(1/x) OVER (ORDER BY x)) FROM (VALUES 0, 1) t(x);
 SELECT TRY(transform(ARRAY[1,0], x -> 1/x));
 SELECT TRY(ARRAY[1,NULL] < ARRAY[1,2]);
+SELECT TRY(TRY(1 / (SELECT 0)) + 1 / (SELECT 0)), TRY(coalesce(TRY(1 / (SELECT 0)), 5));
