@@ -37,6 +37,7 @@ func (s oneStore) Target(context.Context, string) (ingest.Target, error) {
 type pipeline struct {
 	*ingest.Ingest
 	db     meta.DB
+	lake   *lake.Lake
 	target ingest.Target
 	events atomic.Int64
 	size   atomic.Int64
@@ -56,7 +57,7 @@ func openPipeline(ctx context.Context, dir string) (*pipeline, error) {
 		return nil, err
 	}
 	scope := meta.Scope{Account: "111122223333", Region: "us-east-1"}
-	p := &pipeline{db: db, target: ingest.Target{Scope: scope, StoreID: uuid.NewString(), Kind: event.CloudTrail, RetentionDays: 36_500}}
+	p := &pipeline{db: db, lake: l, target: ingest.Target{Scope: scope, StoreID: uuid.NewString(), Kind: event.CloudTrail, RetentionDays: 36_500}}
 	now := time.Now()
 	if err := db.CreateStore(ctx, meta.EventDataStore{Scope: scope, ID: p.target.StoreID, Name: "bench", Kind: uint8(event.CloudTrail), Status: "ENABLED", Created: now, Updated: now}); err != nil {
 		return nil, err

@@ -52,7 +52,7 @@ func main() {
 		seed    = flag.Uint64("seed", 1, "seed of the generated events")
 		logs    = flag.String("logs", "", "measure over the log files of this folder, instead of generated ones")
 		corpus  = flag.String("corpus", "../shared/corpus/cloudtrail", "a second folder of log files; left out where it is not there")
-		only    = flag.String("only", "", "what to measure, comma-separated: floor, duckdb, lake, ingest, server, queries, growth, needle; all but the last two by default")
+		only    = flag.String("only", "", "what to measure, comma-separated: floor, duckdb, lake, ingest, server, queries, growth, commits, beside, needle; all but the last four by default")
 		runs    = flag.Int("runs", 1, "how often each subject runs; the least CPU time counts")
 		profile = flag.String("profile", "", "write CPU profiles of the children to this folder")
 		loch    = flag.String("loch", "build/bin/loch", "the loch binary, for what is measured through a server; left out where it is not there")
@@ -133,9 +133,14 @@ func measure(ctx context.Context, opt options) error {
 		os.Stdout.Write(out.said)
 		return nil
 	}
-	if slices.Contains(strings.Split(opt.only, ","), "growth") {
-		fmt.Printf("\n### %s, in ten parts\n\n", title)
-		out, err := spawn(ctx, "growth", work, opt.logs)
+	for _, part := range []struct{ name, title string }{{"growth", title + ", in ten parts"}, {"beside", title + ", with compaction and without"}, {"commits", ""}} {
+		if !slices.Contains(strings.Split(opt.only, ","), part.name) {
+			continue
+		}
+		if part.title != "" {
+			fmt.Printf("\n### %s\n\n", part.title)
+		}
+		out, err := spawn(ctx, part.name, work, opt.logs)
 		if err != nil {
 			return err
 		}
@@ -290,6 +295,14 @@ func beChild(ctx context.Context, name, logs string, opt options) error {
 			return err
 		}
 		return growth(ctx, files, dir)
+	case "beside":
+		files, _, err := logFiles(logs)
+		if err != nil {
+			return err
+		}
+		return beside(ctx, files, dir)
+	case "commits":
+		return commits(ctx, dir)
 	case "needle":
 		return needles(ctx, opt.loch, logs, dir, opt.seed)
 	case "queries":

@@ -48,7 +48,7 @@ func needles(ctx context.Context, bin, logs, dir string, seed uint64) error {
 	return errors.Join(hunt(ctx, bin, logs, filepath.Join(dir, "remote"), targets, b), b.stop())
 }
 
-// hunt imports the logs and searches for every target.
+// hunt imports the logs, and searches for every target: in the files as the import left them, and after compaction.
 func hunt(ctx context.Context, bin, logs, dir string, targets []target, b *bucket) error {
 	var args []string
 	where := filepath.Join(dir, "lake")
@@ -56,7 +56,8 @@ func hunt(ctx context.Context, bin, logs, dir string, targets []target, b *bucke
 	if b != nil {
 		args, where, name = b.flags(), b.dir, "S3 (versitygw)"
 	}
-	s, err := serve(ctx, bin, dir, args...)
+	plain := append([]string{"--compaction", "0"}, args...)
+	s, err := serve(ctx, bin, dir, plain...)
 	if err != nil {
 		return err
 	}
@@ -72,7 +73,58 @@ func hunt(ctx context.Context, bin, logs, dir string, targets []target, b *bucke
 	if err != nil {
 		return err
 	}
-	if s, err = start(ctx, bin, dir, args...); err != nil {
+	if err := search(ctx, bin, dir, plain, store, name+", as imported", targets, count, size, b); err != nil {
+		return err
+	}
+	files, bytes, err := settled(ctx, bin, dir, append([]string{"--compaction", "1", "--compaction-quiet", "1s"}, args...))
+	if err != nil {
+		return err
+	}
+	return search(ctx, bin, dir, plain, store, name+", compacted", targets, count+files, size+bytes, b)
+}
+
+// settled serves until compaction has nothing left to do, and tells by how many files and bytes that changed the table.
+func settled(ctx context.Context, bin, dir string, args []string) (files int, bytes int64, err error) {
+	s, err := start(ctx, bin, dir, args...)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer s.stop()
+	for idle := 0; idle < 4; { // looks, five seconds apart; days are quiet from the second on
+		time.Sleep(5 * time.Second)
+		v, err := s.metric(ctx, "loch_compaction_idle")
+		if err != nil {
+			return 0, 0, err
+		}
+		if v == 1 {
+			idle++
+		} else {
+			idle = 0
+		}
+	}
+	change := func(metric string) (float64, error) {
+		in, err := s.metric(ctx, metric+`{direction="in"}`)
+		if err != nil {
+			return 0, err
+		}
+		out, err := s.metric(ctx, metric+`{direction="out"}`)
+		return out - in, err
+	}
+	f, err := change("loch_compaction_files_total")
+	if err != nil {
+		return 0, 0, err
+	}
+	n, err := change("loch_compaction_bytes_total")
+	if err != nil {
+		return 0, 0, err
+	}
+	return int(f), int64(n), s.stop()
+}
+
+// search starts the server and searches for every target. The first search finds nothing in its memory.
+func search(ctx context.Context, bin, dir string, args []string, store, name string, targets []target, count int, size int64, b *bucket) error {
+	s, err := start(ctx, bin, dir, args...)
+	if err != nil {
 		return err
 	}
 	defer s.stop()

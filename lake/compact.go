@@ -46,6 +46,7 @@ func (l *Lake) Compact(ctx context.Context, storeID string) (worked bool, err er
 	if len(groups) == 0 {
 		return false, nil
 	}
+	l.metrics.idle.Set(0)
 	begun := time.Now()
 	var done []merged
 	var bytes int64

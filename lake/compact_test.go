@@ -404,3 +404,68 @@ func TestDueWaits(t *testing.T) {
 		}
 	}
 }
+
+// far is a store whose objects are not files of this machine.
+type far struct{ objstore.Store }
+
+func (far) LocalPath(string) string { return "" }
+
+// Files of a remote store are merged the same way.
+func TestCompactionFromAfar(t *testing.T) {
+	b := openBed(t)
+	store := b.store(t, event.Activity)
+	for n := range 4 {
+		b.mustCommit(t, store, randomRows(rand.New(rand.NewPCG(5, uint64(n))), event.Activity, 50, 1), int64(n+1))
+	}
+	before := b.contents(t, store)
+	near := b.objects
+	b.objects = far{near}
+	b.reopen(t)
+	b.compacting(t)
+	b.compactFully(t, store)
+	if left, err := os.ReadDir(b.compaction.Dir); err != nil || len(left) > 0 {
+		t.Errorf("%d files are left behind, %v", len(left), err)
+	}
+	b.objects = near
+	b.reopen(t)
+	p := b.mustPlan(t, store)
+	if after := contents(t, p); len(p.Files) != 1 || !maps.Equal(before, after) {
+		t.Errorf("%d files, %d different rows before, %d after", len(p.Files), len(before), len(after))
+	}
+}
+
+// The loop merges by itself, and ends when it is told to.
+func TestCompactionRuns(t *testing.T) {
+	b := openBed(t)
+	store := b.store(t, event.CloudTrail)
+	for n := range crowd {
+		b.mustCommit(t, store, []Row{sparseRow(n, day0)}, int64(n+1))
+	}
+	dir := t.TempDir()
+	if err := os.WriteFile(dir+"/left", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b.compactEvery = time.Millisecond
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- b.RunCompaction(ctx, Compaction{Dir: dir}) }()
+	for {
+		p := b.mustPlan(t, store)
+		p.Release()
+		if len(p.Files) == 1 {
+			break
+		}
+		select {
+		case err := <-ended:
+			t.Fatalf("it ended: %v", err)
+		case <-time.After(time.Millisecond):
+		}
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Errorf("%d files are left behind, %v", len(left), err)
+	}
+}

@@ -44,14 +44,16 @@ func (l *Lake) RunCompaction(ctx context.Context, c Compaction) error {
 		return err
 	}
 	l.compaction = c
-	pause, sweep, forget := compactEvery, time.Now().Add(orphansFirst), time.Now()
+	pause, sweep, forget := l.compactEvery, time.Now().Add(orphansFirst), time.Now()
 	for {
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
 			return nil
 		}
+		l.worked = false
 		err := l.each(ctx, l.compactAll)
+		l.metrics.idle.Set(float64(bit(!l.worked && err == nil)))
 		if err == nil && time.Since(forget) >= forgetEvery {
 			err, forget = l.each(ctx, l.forget), time.Now()
 		}
@@ -67,7 +69,7 @@ func (l *Lake) RunCompaction(ctx context.Context, c Compaction) error {
 			pause = min(2*pause, longestPause)
 			l.log.Error("compaction", "error", err, "again in", pause)
 		default:
-			pause = compactEvery
+			pause = l.compactEvery
 		}
 	}
 }
@@ -93,9 +95,11 @@ func (l *Lake) each(ctx context.Context, fn func(ctx context.Context, storeID st
 // compactAll compacts a table until there is nothing left to do.
 func (l *Lake) compactAll(ctx context.Context, storeID string) error {
 	for {
-		if worked, err := l.Compact(ctx, storeID); err != nil || !worked {
+		worked, err := l.Compact(ctx, storeID)
+		if err != nil || !worked {
 			return err
 		}
+		l.worked = true
 	}
 }
 

@@ -21,12 +21,13 @@ type metrics struct {
 	compactBytes    *prometheus.CounterVec
 	compactFailures prometheus.Counter
 	orphans         prometheus.Counter
+	idle            prometheus.Gauge
 }
 
 func newMetrics(r prometheus.Registerer) *metrics {
 	f := promauto.With(r)
 	seconds := prometheus.ExponentialBuckets(0.001, 2, 15)
-	return &metrics{
+	m := &metrics{
 		commits:       f.NewCounter(prometheus.CounterOpts{Name: "loch_lake_commits_total", Help: "Snapshots committed."}),
 		files:         f.NewCounter(prometheus.CounterOpts{Name: "loch_lake_files_total", Help: "Data files committed."}),
 		rows:          f.NewCounter(prometheus.CounterOpts{Name: "loch_lake_rows_total", Help: "Rows committed."}),
@@ -41,6 +42,12 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		compactFiles:    f.NewCounterVec(prometheus.CounterOpts{Name: "loch_compaction_files_total", Help: "Files that compaction read (in) and wrote (out)."}, []string{"direction"}),
 		compactBytes:    f.NewCounterVec(prometheus.CounterOpts{Name: "loch_compaction_bytes_total", Help: "Bytes of those files."}, []string{"direction"}),
 		compactFailures: f.NewCounter(prometheus.CounterOpts{Name: "loch_compaction_failures_total", Help: "Groups of files that could not be merged and stayed as they were."}),
+		idle:            f.NewGauge(prometheus.GaugeOpts{Name: "loch_compaction_idle", Help: "1 where the last look at all tables found no files to merge."}),
 		orphans:         f.NewCounter(prometheus.CounterOpts{Name: "loch_compaction_orphans_total", Help: "Objects removed that nothing named, after a crash."}),
 	}
+	for _, d := range []string{"in", "out"} { // shown from the start
+		m.compactFiles.WithLabelValues(d)
+		m.compactBytes.WithLabelValues(d)
+	}
+	return m
 }

@@ -56,6 +56,8 @@ type Lake struct {
 	blooms      *lru[[][]byte] // bits of filters by row group, by key and column
 
 	compaction   Compaction // set by RunCompaction
+	worked       bool       // in the present round of RunCompaction
+	compactEvery time.Duration
 	keepReplaced time.Duration
 	orphanAge    time.Duration
 	group        bounds // of a rewritten file's row groups
@@ -124,8 +126,10 @@ func Open(ctx context.Context, cfg Config) (*Lake, error) {
 		grace:       cfg.KeepFiles,
 		expireEvery: expireEvery,
 		compaction:  Compaction{Share: 1},
-		orphanAge:   orphanAge,
-		group:       bounds{groupRows, groupBytes},
+
+		compactEvery: compactEvery,
+		orphanAge:    orphanAge,
+		group:        bounds{groupRows, groupBytes},
 
 		keepReplaced: keepReplaced,
 		cache:        newLRU[[]byte](metadataCacheBytes),
