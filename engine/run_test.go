@@ -35,6 +35,8 @@ func TestRelation(t *testing.T) {
 			[][]string{{"id-0", "2026-01-01 00:00:00.000", "true", "{n=0, empty=null}", "{arn=arn:aws:iam::1:user/0}"},
 				{"id-1", "2026-01-01 01:00:00.000", "false", "{n=1, empty=null}", "{arn=arn:aws:iam::1:user/1}"}}},
 		{"no columns", "SELECT count(*) FROM store_0", rel(), []string{"bigint"}, [][]string{{"200"}}},
+		{"WITH", "WITH w AS (SELECT eventid FROM store_0) SELECT count(*) FROM w ORDER BY 1", rel("eventid"), []string{"bigint"}, [][]string{{"200"}}},
+		{"WITH RECURSIVE", "WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n WHERE i < 3) SELECT max(i), (SELECT count(eventid) FROM store_0) FROM n", rel("eventid"), []string{"integer", "bigint"}, [][]string{{"3", "200"}}},
 		{"checksum", "SELECT eventjsonchecksum = to_base64(unhex(sha256(eventjson))), length(eventjsonchecksum) FROM store_0 LIMIT 1", rel("eventjsonchecksum", "eventjson"),
 			[]string{"boolean", "bigint"}, [][]string{{"true", "44"}}},
 		{"no files", "SELECT eventid, params FROM store_0", []Relation{{Name: "store_0", Schema: schema, Columns: []string{"eventid", "params"}}},

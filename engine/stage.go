@@ -53,6 +53,11 @@ func (s *staging) statement(sql string) string {
 	if len(s.defined) == 0 {
 		return sql
 	}
+	for _, with := range []string{"WITH RECURSIVE ", "WITH "} { // DuckDB takes no WITH before one in parentheses
+		if rest, ok := strings.CutPrefix(sql, with); ok {
+			return with + strings.Join(s.defined, ", ") + ", " + rest
+		}
+	}
 	return "WITH " + strings.Join(s.defined, ", ") + " (" + sql + ")"
 }
 
