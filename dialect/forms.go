@@ -199,6 +199,8 @@ func (e *env) special(x *specialExpr) value {
 		v := stringValue(e.session.User)
 		v.typ = TypeVarchar
 		return v
+	case "CURRENT_CATALOG", "CURRENT_SCHEMA": // none, as in a session of Trino's that chose none
+		return value{sql: castNull(value{}, TypeVarchar), typ: TypeVarchar, easy: true}
 	}
 	e.unsupported(x.pos, strings.ToLower(x.word))
 	return value{}

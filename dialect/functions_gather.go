@@ -68,3 +68,59 @@ func (v *invocation) byKey(pairs value, each string) string {
 	firsts := value{sql: v.template("list_filter(range(1, len($1) + 1), lambda i: i = 1 OR struct_extract($1[i], 'k') IS DISTINCT FROM struct_extract($1[i - 1], 'k'))", sorted), typ: ArrayOf(TypeBigint)}
 	return v.template("CASE WHEN len($1) > 0 THEN map(list_transform($3, lambda i: struct_extract($2[i], 'k')), list_transform($3, lambda i, n: "+each+")) END", pairs, sorted, firsts)
 }
+
+func init() {
+	for _, f := range []string{"skewness", "kurtosis"} {
+		aggregateBy(f+"(double) double", "list", "$1", "loch_"+f+"(%)")
+	}
+	for _, t := range []string{"double", "real"} {
+		for _, weight := range []string{"", ", double"} {
+			aggregateBy("numeric_histogram(bigint, "+t+weight+") map("+t+", "+t+")", "list", "{'x': $2, 'w': 1}", "")
+			h := lastForm("numeric_histogram")
+			if weight != "" {
+				h.args = "{'x': $2, 'w': $3}"
+			}
+			h.check = func(v *invocation) {
+				if n, ok := v.args[0].lit.(int64); !ok {
+					v.unsupported(v.at(0), "a number of buckets that is no literal")
+				} else if n < 2 {
+					v.fail(v.at(0), "numeric_histogram bucket count must be greater than one")
+				}
+			}
+			h.finish = func(v *invocation, call value) string {
+				list := value{sql: v.template("list_filter($1, lambda e: struct_extract(e, 'x') IS NOT NULL AND struct_extract(e, 'w') IS NOT NULL)", call), typ: call.typ}
+				each := func(m string) string {
+					return "list_transform($1, lambda e: CAST(struct_extract(e, '" + m + "') AS DOUBLE))"
+				}
+				return castTo(v.template(fallible("loch_numeric_histogram($2, "+each("x")+", "+each("w")+")", MapOf(TypeDouble, TypeDouble)), list, v.args[0]), v.typ)
+			}
+		}
+	}
+	aggregateBy("checksum(T) varbinary", "list", "$1", "")
+	c := lastForm("checksum")
+	c.any = true
+	c.check = func(v *invocation) {
+		switch t := v.args[0].typ; {
+		case t.integral(), t.Kind == Date, t.Kind == Timestamp, t.Kind == Boolean, t.Kind == Varchar, t.Kind == Varbinary, t.Kind == Double:
+		default:
+			v.unsupported(v.call.pos, "checksum of values of type "+t.String())
+		}
+	}
+	c.rewrite = func(v *invocation) (fn, wrap string) {
+		switch a := &v.args[0]; a.typ.Kind {
+		case Varchar:
+			return "list", "loch_checksum_text(%)"
+		case Varbinary:
+			return "list", "loch_checksum_bytes(%)"
+		case Double:
+			return "list", "loch_checksum_double(%)"
+		case Date:
+			a.sql = "CAST(" + a.sql + " - DATE '1970-01-01' AS BIGINT)"
+		case Timestamp:
+			a.sql = "epoch_us(" + a.sql + ")"
+		default:
+			a.sql = castTo(a.sql, TypeBigint)
+		}
+		return "list", "loch_checksum_number(%)"
+	}
+}

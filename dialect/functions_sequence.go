@@ -7,6 +7,7 @@ func init() {
 		return v.out("CASE WHEN $1 IS NULL OR $2 IS NULL THEN NULL WHEN $2 <= 0 THEN " + raise("N must be positive", v.typ) + " WHEN $2 >= len($1) THEN [$1] ELSE " +
 			"list_transform(range(1, len($1) - $2 + 2), lambda i: list_slice($1, i, i + $2 - 1)) END")
 	})
+	define("current_groups() array(varchar)", castTo("[]", ArrayOf(TypeVarchar))) // a caller has none
 	defineBy("combinations(array(T), integer) array(array(T))", combine)
 	defineBy("shuffle(array(T)) =1", func(v *invocation) value {
 		return v.out("list_transform(list_sort(list_transform($1, lambda x, i: {'r': random(), 'i': i})), lambda p: $1[struct_extract(p, 'i')])")
