@@ -30,7 +30,7 @@ func (e *env) call(x *callExpr) value {
 		e.fail(x.pos, "Function '%s' not registered", e.text[x.name[0].pos:last.end])
 	}
 	if x.measure {
-		e.unsupported(x.pos, "a measure of a row pattern over a window")
+		e.trinoOnly(x.pos, "a measure of a row pattern over a window")
 	}
 	if x.label != nil || x.mode != "" {
 		e.fail(x.pos, "pattern functions are only allowed in MATCH_RECOGNIZE")

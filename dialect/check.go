@@ -97,6 +97,11 @@ func (c *checker) unsupported(pos int, what string) {
 	c.fail(pos, "%s is not supported yet", what)
 }
 
+// trinoOnly refuses what the embedded engine has nothing for.
+func (c *checker) trinoOnly(pos int, what string) {
+	c.fail(pos, "%s is answered by a Trino engine only", what)
+}
+
 // relationName is a new name for a relation in the written SQL.
 func (c *checker) relationName() string {
 	c.numbers++

@@ -35,7 +35,7 @@ func (c *checker) relation(r relation, lateral *scope, outer *scope) source {
 	case *tableFunctionRef:
 		return c.tableFunction(r)
 	case *matchRef:
-		c.unsupported(r.pos, "MATCH_RECOGNIZE")
+		c.trinoOnly(r.pos, "MATCH_RECOGNIZE")
 	case *jsonTableRef:
 		c.unsupported(r.pos, "JSON_TABLE")
 	}

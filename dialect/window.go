@@ -189,7 +189,7 @@ func (e *env) over(o *overClause, f *windowFunction, name string) string {
 // checkFrame refuses frames that no frame can be.
 func (e *env) checkFrame(f *frameNode, order []*sortItem) {
 	if f.pattern != nil {
-		e.unsupported(f.pos, "a window over a row pattern")
+		e.trinoOnly(f.pos, "a window over a row pattern")
 	}
 	if f.first.kind == "UNBOUNDED FOLLOWING" {
 		e.fail(f.pos, "Window frame start cannot be UNBOUNDED FOLLOWING")
