@@ -147,9 +147,9 @@ func (e *env) exprOf(x expr) value {
 	case *lambdaExpr:
 		e.fail(x.pos, "Lambda expression should always be used inside a function")
 	case *jsonExpr:
-		e.unsupported(x.pos, x.word)
+		return e.json(x)
 	case *jsonMakeExpr:
-		e.unsupported(x.pos, x.word)
+		return e.jsonMake(x)
 	}
 	panic("dialect: an expression without a case")
 }

@@ -97,7 +97,7 @@ func (p *parser) jsonWrapping() (wrapper, quotes string) {
 		quotes = p.tok.word
 		p.advance()
 		p.expect("QUOTES")
-		p.acceptAll("ON", "SCALAR", "TEXT_STRING")
+		p.acceptAll("ON", "SCALAR", "STRING")
 	}
 	return wrapper, quotes
 }

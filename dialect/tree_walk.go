@@ -85,6 +85,11 @@ func children(x expr) []expr {
 		for _, a := range x.path.arguments {
 			add(a.x)
 		}
+		for _, b := range []*jsonBehavior{x.onEmpty, x.onError} {
+			if b != nil && b.value != nil {
+				add(b.value)
+			}
+		}
 	case *jsonMakeExpr:
 		add(x.keys...)
 		for _, v := range x.values {

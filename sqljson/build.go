@@ -1,6 +1,9 @@
 package sqljson
 
-import "errors"
+import (
+	"errors"
+	"unicode/utf16"
+)
 
 // Build is a JSON_OBJECT or a JSON_ARRAY without its values.
 type Build struct {
@@ -91,5 +94,49 @@ func (b *Build) Make(values string) (string, error) {
 		}
 		out.elems = append(out.elems, v)
 	}
+	if b.Object {
+		if err := out.hashed(); err != nil {
+			return "", err
+		}
+	}
 	return string(out.append(nil, style{})), nil
+}
+
+// hashed puts an object's members into the order in which Java's HashMap, where Trino gathers them, gives its entries: by their places in a table that
+// grows with their number, and by when they came within one place.
+func (it *item) hashed() error {
+	size := 16
+	for len(it.names) > size/4*3 {
+		size *= 2
+	}
+	places := make([][]int, size)
+	for i, n := range it.names {
+		h := hashCode(n)
+		k := int((h ^ h>>16) & uint32(size-1))
+		if places[k] = append(places[k], i); len(places[k]) >= 8 { // from where on a place is a tree
+			return errors.New("JSON_OBJECT of these keys is not supported yet")
+		}
+	}
+	old := *it
+	it.names, it.elems = nil, nil
+	for _, p := range places {
+		for _, i := range p {
+			it.names, it.elems = append(it.names, old.names[i]), append(it.elems, old.elems[i])
+		}
+	}
+	return nil
+}
+
+// hashCode is Java's of a string: over its UTF-16 units.
+func hashCode(s string) (h uint32) {
+	for s != "" {
+		r, n := decodeRune(s)
+		s = s[n:]
+		if r >= 0x10000 {
+			high, low := utf16.EncodeRune(r)
+			h, r = 31*h+uint32(high), low
+		}
+		h = 31*h + uint32(r)
+	}
+	return h
 }
