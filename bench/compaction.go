@@ -17,13 +17,12 @@ import (
 )
 
 const (
-	commitCount = 10_000
 	commitRows  = 10
 	commitParts = 10
 )
 
-// commits makes ten thousand small commits to one table while compaction runs, and prints what each thousandth and a plan then cost.
-func commits(ctx context.Context, work string) error {
+// commits makes so many small commits to one table while compaction runs, and prints in ten parts what each and a plan then cost.
+func commits(ctx context.Context, commitCount int, work string) error {
 	db, err := meta.OpenSQLite(ctx, filepath.Join(work, "meta.db"))
 	if err != nil {
 		return err
@@ -46,7 +45,7 @@ func commits(ctx context.Context, work string) error {
 	if err := l.CreateTable(ctx, store, event.CloudTrail); err != nil {
 		return err
 	}
-	stop := compact(ctx, l, filepath.Join(work, "compaction"))
+	stop := compact(ctx, l, filepath.Join(work, "compaction"), 10*time.Second)
 	fmt.Printf("\n### %d commits of %d events each, over four days, compaction beside\n\n", commitCount, commitRows)
 	fmt.Println("| commits so far | ms a commit, median | ms a plan, median | files |\n| --- | --- | --- | --- |")
 	g := generate.New(generate.Options{Events: commitCount * commitRows, Seed: 1, Start: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), Days: 4})
@@ -106,10 +105,10 @@ func generated(g *generate.Generator, n int) ([]lake.Row, error) {
 }
 
 // compact runs compaction as a server does, until stop is called.
-func compact(ctx context.Context, l *lake.Lake, dir string) (stop func() error) {
+func compact(ctx context.Context, l *lake.Lake, dir string, quiet time.Duration) (stop func() error) {
 	ctx, cancel := context.WithCancel(ctx)
 	ended := make(chan error, 1)
-	go func() { ended <- l.RunCompaction(ctx, lake.Compaction{Dir: dir, Quiet: 10 * time.Second}) }()
+	go func() { ended <- l.RunCompaction(ctx, lake.Compaction{Dir: dir, Quiet: quiet}) }()
 	return func() error {
 		cancel()
 		return <-ended
@@ -128,8 +127,8 @@ func beside(ctx context.Context, files []string, work string) error {
 	for n := range 8 {
 		stop, name := func() error { return nil }, "–"
 		if n%2 == 1 {
-			stop, name = compact(ctx, p.lake, filepath.Join(work, "compaction")), "runs"
-			time.Sleep(6 * time.Second) // until it has found its first job
+			stop, name = compact(ctx, p.lake, filepath.Join(work, "compaction"), 1), "runs"
+			time.Sleep(10500 * time.Millisecond) // it looks every five seconds, and at the second look days are quiet
 			was = spent()
 		}
 		begun := time.Now()

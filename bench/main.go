@@ -140,7 +140,7 @@ func measure(ctx context.Context, opt options) error {
 		if part.title != "" {
 			fmt.Printf("\n### %s\n\n", part.title)
 		}
-		out, err := spawn(ctx, part.name, work, opt.logs)
+		out, err := spawn(ctx, part.name, work, "-events", fmt.Sprint(opt.events), opt.logs)
 		if err != nil {
 			return err
 		}
@@ -302,7 +302,7 @@ func beChild(ctx context.Context, name, logs string, opt options) error {
 		}
 		return beside(ctx, files, dir)
 	case "commits":
-		return commits(ctx, dir)
+		return commits(ctx, max(opt.events/20, commitParts), dir)
 	case "needle":
 		return needles(ctx, opt.loch, logs, dir, opt.seed)
 	case "queries":
