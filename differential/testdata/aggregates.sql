@@ -30,6 +30,7 @@ SELECT sum(DISTINCT x), avg(DISTINCT x), count(DISTINCT x) FROM (VALUES 1, 1, 2,
 SELECT geometric_mean(x) FROM (VALUES 1, 2, 4) t(x);
 SELECT variance(x), var_samp(x), var_pop(x), stddev(x), stddev_samp(x), stddev_pop(x) FROM (VALUES 1, 2, 3, 4) t(x);
 SELECT variance(x), var_pop(x), stddev(x), skewness(x), kurtosis(x) FROM (VALUES 1) t(x);
+-- near
 SELECT skewness(x), kurtosis(x) FROM (VALUES 1, 2, 3, 10) t(x);
 SELECT corr(y, x), covar_pop(y, x), covar_samp(y, x), regr_slope(y, x), regr_intercept(y, x) FROM (VALUES (1e0, 2e0), (2e0, 4.1e0), (3e0, 5.9e0)) t(x, y);
 SELECT approx_distinct(x) FROM (VALUES 1, 2, 2, 3, NULL) t(x);
