@@ -4,11 +4,14 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"io/fs"
 	"path/filepath"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/lochlake/loch/lake"
+	"github.com/lochlake/loch/meta"
+	"github.com/lochlake/loch/objstore"
 )
 
 // statements are asked through the API and of bare DuckDB, which says the same in a few words of its own where it must.
@@ -28,9 +31,11 @@ const (
 	rest  = 150 * time.Millisecond // between any two, in which the server makes the next query process ready
 )
 
-// queries compares statements through the API with the same SQL in bare DuckDB, in this process and open already, over the same files.
+// queries compares statements through the API with the same SQL in bare DuckDB, in this process and open already, over the same files: those that an import
+// left, and those that compaction made of them.
 func queries(ctx context.Context, bin, logs, dir string) error {
-	s, err := serve(ctx, bin, dir)
+	plain := []string{"--compaction", "0"}
+	s, err := serve(ctx, bin, dir, plain...)
 	if err != nil {
 		return err
 	}
@@ -38,16 +43,56 @@ func queries(ctx context.Context, bin, logs, dir string) error {
 	if _, err := s.load(ctx, bin, logs); err != nil {
 		return err
 	}
-	var files []string
-	err = filepath.WalkDir(filepath.Join(dir, "lake", "tables", s.store), func(path string, d fs.DirEntry, err error) error {
-		if err == nil && strings.HasSuffix(path, ".parquet") {
-			files = append(files, "'"+path+"'")
-		}
+	if err := s.stop(); err != nil {
 		return err
-	})
+	}
+	if err := compare(ctx, bin, dir, s.store, "as imported", plain); err != nil {
+		return err
+	}
+	if _, _, err := settled(ctx, bin, dir, []string{"--compaction", "1", "--compaction-quiet", "1s"}); err != nil {
+		return err
+	}
+	return compare(ctx, bin, dir, s.store, "compacted", plain)
+}
+
+// live gives the files of a store's newest snapshot, quoted. No server may run.
+func live(ctx context.Context, dir, store string) ([]string, error) {
+	db, err := meta.OpenSQLite(ctx, filepath.Join(dir, "meta.db"))
+	if err != nil {
+		return nil, err
+	}
+	defer db.Close()
+	objects, err := objstore.OpenLocal(filepath.Join(dir, "lake"))
+	if err != nil {
+		return nil, err
+	}
+	l, err := lake.Open(ctx, lake.Config{Objects: objects, Meta: db})
+	if err != nil {
+		return nil, err
+	}
+	plan, err := l.Plan(ctx, store, nil)
+	if err != nil {
+		return nil, err
+	}
+	defer plan.Release()
+	var files []string
+	for _, f := range plan.Files {
+		files = append(files, "'"+f.Local+"'")
+	}
+	return files, nil
+}
+
+// compare asks every statement of both, in turn.
+func compare(ctx context.Context, bin, dir, store, title string, flags []string) error {
+	files, err := live(ctx, dir, store)
 	if err != nil {
 		return err
 	}
+	s, err := start(ctx, bin, dir, flags...)
+	if err != nil {
+		return err
+	}
+	defer s.stop()
 	db, err := sql.Open("duckdb", "")
 	if err != nil {
 		return err
@@ -56,7 +101,7 @@ func queries(ctx context.Context, bin, logs, dir string) error {
 	if _, err := db.ExecContext(ctx, "CREATE VIEW t AS SELECT * FROM read_parquet(["+strings.Join(files, ",")+"])"); err != nil {
 		return err
 	}
-	fmt.Printf("\n### Queries over these %d files\n\n| statement | bare DuckDB ms | through the API ms | allowed ms (1.15 × + 20) | |\n| --- | --- | --- | --- | --- |\n", len(files))
+	fmt.Printf("\n### Queries over %d files, %s\n\n| statement | bare DuckDB ms | through the API ms | allowed ms (1.15 × + 20) | |\n| --- | --- | --- | --- | --- |\n", len(files), title)
 	for _, q := range statements {
 		duck := q.duck
 		if duck == "" {
@@ -72,7 +117,7 @@ func queries(ctx context.Context, bin, logs, dir string) error {
 			bare = append(bare, time.Since(begun))
 			time.Sleep(rest)
 			begun = time.Now()
-			if _, err := s.ask(ctx, strings.ReplaceAll(q.sql, "FROM t", "FROM "+s.store)); err != nil {
+			if _, err := s.ask(ctx, strings.ReplaceAll(q.sql, "FROM t", "FROM "+store)); err != nil {
 				return err
 			}
 			through = append(through, time.Since(begun))
