@@ -275,6 +275,11 @@ func (w *trinoWriter) star(item *selectItem, scp *scope, cols *trinoColumns) rop
 			plain = ident(names[0]) + ".*"
 		} else {
 			v := w.expr(scp, item.x)
+			if ok && len(names) == 1 && !v.renamed {
+				if r, found := w.lookup(scp, names); found && r.field.rel != "" {
+					v.text = lay(quoteName(r.field.rel)+".", v.text) // Trino takes a single name before .* for a relation's
+				}
+			}
 			for i, f := range v.typ.Fields {
 				label := f.Name
 				if item.columns != nil && i < len(item.columns) {

@@ -40,6 +40,7 @@ func TestTrinoWriting(t *testing.T) {
 		{`SELECT *, eventname AS n FROM activity WHERE eventid IN (SELECT eventid FROM trail)`,
 			`SELECT *, "activity"."eventdata"."eventname" AS n FROM [activity] AS "activity" WHERE (eventid IN (SELECT eventid FROM [trail] AS "trail"))`},
 		{`WITH w (A) AS (SELECT eventname FROM activity) SELECT a FROM W`, `WITH w (A) AS (SELECT "activity"."eventdata"."eventname" AS "eventname" FROM [activity] AS "activity") SELECT a FROM W`},
+		{`SELECT useridentity.*, t.useridentity.* FROM trail AS t`, `SELECT "t".useridentity.*, t.useridentity.* FROM [trail] AS t`},
 		{`SELECT current_user FROM trail`, `SELECT CAST('o''neil' AS varchar) FROM [trail] AS "trail"`},
 		{`TABLE activity`, `SELECT * FROM [activity] AS "activity"`},
 		{`SELECT transform(ARRAY[1], eventname -> eventname + 1) FROM activity`, `SELECT transform(ARRAY[1], (eventname) -> (eventname + 1)) FROM [activity] AS "activity"`},
