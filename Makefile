@@ -46,8 +46,8 @@ fuzz-short: ## the fuzz targets of decoders, wire and parser for a short while
 fuzz: ## every fuzz target for ten minutes each
 	@FUZZTIME=10m bash e2e/fuzz.sh
 
-differential: ## statements, recorded and generated, on Loch and on a real Trino, which is fetched once (about 540 MB; needs Java 24 or later and Maven)
-	LOCH_TRINO=1 go test ./differential -count=1 -timeout 40m -v
+differential: ## statements, recorded and generated, over values and over tables of every schema, on Loch and on a real Trino with two nodes, which is fetched once (about 540 MB; needs Java 24 or later and Maven)
+	LOCH_TRINO=1 go test ./differential -count=1 -timeout 90m -v
 	LOCH_TRINO=1 go test ./e2e -run TestTrino -count=1 -timeout 40m -v
 
 bench: build ## speed, size and memory against floor and peers; writes the table of docs/benchmarks.md to standard output

@@ -17,7 +17,7 @@ import (
 )
 
 var (
-	generated = flag.Int("generated", 2000, "how many statements TestGenerated makes")
+	generated = flag.Int("generated", 2000, "how many statements TestGenerated makes, and TestTablesTrino")
 	seed      = flag.Uint64("seed", 0, "the first seed of TestGenerated; 0 takes one at random")
 )
 
@@ -39,17 +39,23 @@ func TestGenerated(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	first := *seed
-	if first == 0 {
-		first = rand.Uint64N(1 << 40)
-	}
-	t.Logf("seeds %d to %d", first, first+uint64(*generated)-1)
+	first := firstSeed(t)
 	all := make([]statement, *generated)
 	for i := range all {
 		all[i] = statement{File: fmt.Sprint("seed ", first+uint64(i)), Text: newGenerator(first + uint64(i)).statement()}
 	}
 	want := askAll(t, srv, all)
 	tally(t, all, func(i int) *recording { return want[i] })
+}
+
+// firstSeed is the seed of the first generated statement; the others follow it.
+func firstSeed(t *testing.T) uint64 {
+	first := *seed
+	if first == 0 {
+		first = rand.Uint64N(1 << 40)
+	}
+	t.Logf("seeds %d to %d", first, first+uint64(*generated)-1)
+	return first
 }
 
 // tally runs statements on the embedded engine and holds each against Trino's answer.

@@ -10,9 +10,10 @@ import (
 // generator makes random valid statements over a small table of events. The same seed makes the same statements. Their answers do not depend on the
 // order in which rows are read.
 type generator struct {
-	r     *rand.Rand
-	scope []column // what expressions may name
-	names int
+	r      *rand.Rand
+	scope  []column // what expressions may name
+	names  int
+	shapes []shape // of stores; nil: statements read the small table of values
 }
 
 // kind is a type that the generator knows.
@@ -88,14 +89,21 @@ func (g *generator) statement() string {
 func (g *generator) scalar() kind { return kind(g.r.IntN(int(list))) }
 
 // source makes FROM and WHERE, whose columns are then in scope.
-func (g *generator) source() (from, where string) {
+func (g *generator) source() (string, string) {
 	g.scope = nil
-	from = g.relation()
+	where := ""
+	from, first, l := g.relation()
 	switch g.r.IntN(8) {
 	case 0:
-		right := g.relation()
-		i := g.r.IntN(int(list))
-		on := g.scope[i].name + " = " + g.scope[len(rowColumns)+i].name
+		n := len(g.scope)
+		right, second, r := g.relation()
+		var on string
+		if g.shapes != nil {
+			on = g.link(first, second, l, r)
+		} else {
+			i := g.r.IntN(int(list))
+			on = g.scope[i].name + " = " + g.scope[n+i].name
+		}
 		if g.chance(3) {
 			on += " AND " + g.expr(boolean, 1)
 		}
@@ -115,15 +123,25 @@ func (g *generator) source() (from, where string) {
 	return from, where
 }
 
-func (g *generator) relation() string {
-	alias := g.name()
-	var names []string
-	for _, c := range rowColumns {
-		names = append(names, c.name)
-		g.scope = append(g.scope, column{alias + "." + c.name, c.kind})
+// relation makes one relation, whose columns are then in scope.
+func (g *generator) relation() (from string, s *shape, alias string) {
+	alias, s = g.name(), g.shape()
+	for _, c := range s.columns {
+		g.scope = append(g.scope, column{named(c.name, alias), c.kind})
 	}
-	return rows + " AS " + alias + " (" + strings.Join(names, ", ") + ")"
+	from = s.from + " AS " + alias
+	if g.shapes == nil {
+		var names []string
+		for _, c := range rowColumns {
+			names = append(names, c.name)
+		}
+		from += " (" + strings.Join(names, ", ") + ")"
+	}
+	return from, s, alias
 }
+
+// named puts a relation's alias into an expression over its columns.
+func named(expr, alias string) string { return strings.ReplaceAll(expr, "$", alias) }
 
 // condition is a boolean expression, now and then with a subquery.
 func (g *generator) condition() string {

@@ -15,9 +15,9 @@ import (
 	"github.com/lochlake/loch/differential/trinotest"
 )
 
-// TestTrinoText asks real Trino every statement of the corpus, or of an -area, as Loch writes it for Trino: the answer is that to the caller's own text. It runs where
+// TestWriter asks real Trino every statement of the corpus, or of an -area, as Loch writes it for Trino: the answer is that to the caller's own text. It runs where
 // LOCH_TRINO is set.
-func TestTrinoText(t *testing.T) {
+func TestWriter(t *testing.T) {
 	if os.Getenv("LOCH_TRINO") == "" {
 		t.Skip("LOCH_TRINO is not set")
 	}
@@ -58,6 +58,34 @@ func TestTrinoText(t *testing.T) {
 	}
 	close(next)
 	wg.Wait()
+}
+
+// TestWriterIsRead: what Loch writes for Trino is a statement of the grammar that it reads, for every statement of the corpus that it takes.
+func TestWriterIsRead(t *testing.T) {
+	all, err := corpus("testdata")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for i := range all {
+		s := &all[i]
+		st, err := dialect.ForTrino(t.Context(), func() (*dialect.Query, error) { return dialect.Parse(s.Text) }, noTables{}, dialect.Session{Start: time.Now().UTC(), User: "loch"})
+		if _, ok := errors.AsType[*dialect.Error](err); ok {
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		n++
+		if text := st.Write(nil).SQL; len(text) <= dialect.MaxLength {
+			if _, err := dialect.Parse(text); err != nil {
+				t.Errorf("%v: %v in %s", s, err, brief(text))
+			}
+		}
+	}
+	if n < len(all)*8/10 {
+		t.Errorf("%d of %d statements are written", n, len(all))
+	}
 }
 
 func written(t *testing.T, srv *trinotest.Server, s *statement, want *recording) {
