@@ -290,7 +290,11 @@ func (s *Server) compact(run context.Context) {
 	ctx, stop := context.WithCancel(run)
 	ended := make(chan error, 1)
 	go func() {
-		ended <- s.lake.RunCompaction(ctx, lake.Compaction{Dir: filepath.Join(s.cfg.Dir, "compaction"), Share: s.cfg.CompactionShare, Quiet: s.cfg.CompactionQuiet})
+		err := s.lake.RunCompaction(ctx, lake.Compaction{Dir: filepath.Join(s.cfg.Dir, "compaction"), Share: s.cfg.CompactionShare, Quiet: s.cfg.CompactionQuiet})
+		if err != nil {
+			s.log.Error("files are not merged", "error", err)
+		}
+		ended <- err
 	}()
 	s.opened("compaction", func(context.Context) error {
 		stop()
