@@ -84,6 +84,7 @@ type checker struct {
 	binds      int // how many bindings of values to names the place lies in
 	lambdas    int // how many lambdas the place lies in
 	written    int // bytes written so far, roughly
+	backtracks int // regular expressions that the worker may refuse once it sees them
 	current    int // where the expression stands that is being checked
 }
 

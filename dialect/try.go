@@ -7,7 +7,11 @@ import "strings"
 func tryForm(e *env, x *callExpr) value {
 	e.count(x, 1, 1)
 	if triable(x.args[0]) || e.hoisted != nil && !e.lambda { // a TRY around this one computes it all first
+		before := e.backtracks
 		v := e.expr(x.args[0])
+		if e.backtracks > before { // TRY would make NULL of a refusal
+			e.unsupported(x.pos, "a regular expression beyond RE2's in TRY")
+		}
 		if v.isNull() {
 			return v
 		}
@@ -20,8 +24,11 @@ func tryForm(e *env, x *callExpr) value {
 	h := &hoisted{name: e.variable(hash(2166136261, e.source(x)))}
 	inner.hoisted = h
 	e.binds++
+	before := e.backtracks
 	v := inner.expr(x.args[0])
-	e.binds--
+	if e.binds--; e.backtracks > before {
+		e.unsupported(x.pos, "a regular expression beyond RE2's in TRY")
+	}
 	if v.isNull() {
 		return v
 	}

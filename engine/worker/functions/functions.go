@@ -37,7 +37,7 @@ type function struct {
 }
 
 // families are the functions, one file each.
-var families = []func(definer){text, hashes, binaries, mathematics, statistics, urls, units, dates, jsons, addresses, aggregates}
+var families = []func(definer){text, hashes, binaries, mathematics, statistics, urls, units, dates, jsons, addresses, aggregates, regexps}
 
 // table is filled by the families' files once one function is asked for: a worker that needs none shall not pay for any.
 var table = sync.OnceValue(func() map[string]*function {
