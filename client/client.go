@@ -131,6 +131,13 @@ func (c *Client) PutAuditEvents(ctx context.Context, channelARN string, in, out 
 	}, "cloudtrail-data", body, out)
 }
 
+// Get asks one of Loch's own endpoints, by its path and query.
+func (c *Client) Get(ctx context.Context, path string, out any) error {
+	return c.retry(ctx, func() (*http.Request, error) {
+		return http.NewRequestWithContext(ctx, http.MethodGet, c.Endpoint+path, nil)
+	}, "cloudtrail", nil, out)
+}
+
 func (c *Client) retry(ctx context.Context, make func() (*http.Request, error), service string, body []byte, out any) error {
 	for try, pause := 1, 100*time.Millisecond; ; try, pause = try+1, pause*2 {
 		req, err := make()

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -23,6 +24,7 @@ import (
 	"github.com/lochlake/loch/samples"
 	"github.com/lochlake/loch/signing"
 	"github.com/lochlake/loch/tlog"
+	"github.com/lochlake/loch/verify"
 )
 
 // openLogs opens the stores' transparency logs, which lie beside the tables. The key that signs them is made by the first start.
@@ -31,7 +33,7 @@ func (s *Server) openLogs(objects objstore.Store) error {
 	if err != nil {
 		return err
 	}
-	s.logKey = proof.NewKey(seed)
+	s.logKey, s.objects = proof.NewKey(seed), objects
 	s.logs = tlog.Open(tlog.Config{Meta: s.db, Objects: objects, Key: s.logKey, Logger: s.log, Registerer: s.metrics})
 	s.opened("transparency logs", func(ctx context.Context) error {
 		// Leaves that a store which takes nothing keeps from their log wait in the metadata for the next start.
@@ -40,6 +42,15 @@ func (s *Server) openLogs(objects objstore.Store) error {
 		return s.logs.Close(ctx)
 	})
 	return nil
+}
+
+// prove makes an event's proof.
+func (s *Server) prove(ctx context.Context, storeID, eventID string) (proof.File, error) {
+	f, err := verify.Prove(ctx, s.lake, tlog.Reader{Objects: s.objects, StoreID: storeID}, s.ProofKey(), eventID)
+	if errors.Is(err, verify.ErrNoEvent) || errors.Is(err, verify.ErrNotCovered) || errors.Is(err, objstore.ErrNotExist) {
+		err = fmt.Errorf("%w: %w", api.ErrNoProof, err)
+	}
+	return f, err
 }
 
 // proofKeyFile is the secret that signs the transparency logs: an Ed25519 key's seed.
@@ -131,6 +142,7 @@ func (s *Server) handle(front *api.Server, eng engine.Engine) {
 	front.HandleStreams(s.imports)
 	front.HandleQueries(s.queries)
 	front.HandlePublicKeys(s.keys)
+	front.HandleLogs(api.Logs{Stores: s.registry, Objects: s.objects, Key: s.ProofKey(), Prove: s.prove})
 	front.HandleSampleQueries()
 	front.HandleHistory(history.New(history.Config{Lake: s.lake, Engine: eng, StoreID: registry.HistoryID}), 0)
 }

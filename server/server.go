@@ -53,6 +53,7 @@ type Server struct {
 	keys     *signing.Keys
 	logs     *tlog.Service
 	logKey   proof.Key
+	objects  objstore.Store
 	http     *http.Server
 	listener net.Listener
 

@@ -28,7 +28,8 @@ type cli struct {
 	Import   importCmd   `cmd:"" help:"Bring log files into a running server: files, folders and s3://bucket/prefix."`
 	Query    queryCmd    `cmd:"" help:"Ask in SQL: a running server, or a folder of logs with --logs."`
 	Queries  queriesCmd  `cmd:"" help:"List the sample queries, or search them: loch query --alias runs one."`
-	Verify   verifyCmd   `cmd:"" help:"Check delivered query results: that nothing in them was changed, added or taken away."`
+	Prove    proveCmd    `cmd:"" help:"Write the proof that an event was accepted and kept: anybody can verify it, without the server."`
+	Verify   verifyCmd   `cmd:"" help:"Check a stopped server's lake, a proof, or delivered query results: that nothing in them was changed, added or taken away."`
 	Demo     demoCmd     `cmd:"" help:"See what Loch does: a server, a month of an invented organisation's events, and telling queries."`
 	Generate generateCmd `cmd:"" help:"Write generated log files, laid out as a trail lays them out."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`

@@ -16,15 +16,25 @@ import (
 )
 
 type verifyCmd struct {
-	Results string  `arg:"" name:"results" help:"Folder of query results that StartQuery delivered: a local folder, or s3://bucket/prefix."`
-	Keys    string  `help:"File with the public keys, as \"aws cloudtrail list-public-keys\" prints them. Default: the server is asked." placeholder:"FILE" type:"path"`
+	Results string  `arg:"" optional:"" name:"results" help:"Folder of query results that StartQuery delivered: a local folder, or s3://bucket/prefix."`
+	Keys    string  `help:"Of results: file with the public keys, as \"aws cloudtrail list-public-keys\" prints them. Default: the server is asked." placeholder:"FILE" type:"path"`
 	JSON    bool    `help:"Print the report as JSON."`
-	S3      s3Flags `embed:"" prefix:"s3-" envprefix:"LOCH_S3_" group:"S3 of s3://bucket/prefix"`
+	S3      s3Flags `embed:"" prefix:"s3-" envprefix:"LOCH_S3_" group:"S3 of s3://bucket/prefix and of --store-url"`
+	lakeFlags
 	remote
 }
 
 // Run checks, prints a line for each finding, and fails where there is one.
 func (v *verifyCmd) Run(ctx context.Context) error {
+	if given := countGiven(v.Results, v.Data, v.StoreURL, v.Proof); given != 1 && !(given == 2 && v.Data != "" && v.StoreURL != "") {
+		return errors.New("say what to verify: a folder of query results, --data DIR, --store-url s3://bucket/prefix (with --data or without), or --proof FILE")
+	}
+	if v.Proof != "" {
+		return v.proof()
+	}
+	if v.Data != "" || v.StoreURL != "" {
+		return v.lake(ctx)
+	}
 	folder, err := delivery.OpenFolder(ctx, v.Results, v.S3.config().Store())
 	if err != nil {
 		return err

@@ -1,0 +1,226 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/lochlake/loch/access"
+	"github.com/lochlake/loch/disk"
+	"github.com/lochlake/loch/meta"
+	"github.com/lochlake/loch/objstore"
+	"github.com/lochlake/loch/proof"
+	"github.com/lochlake/loch/terminal"
+	"github.com/lochlake/loch/verify"
+)
+
+// lakeFlags are what verifying a lake, or a proof, takes.
+type lakeFlags struct {
+	Data     string `help:"Verify the lake in the data folder of a stopped server." placeholder:"DIR" type:"path"`
+	StoreURL string `help:"Verify the lake at s3://bucket/prefix, where a server's tables lie; with --data against its metadata, too." placeholder:"URL"`
+	Full     bool   `help:"Of a lake: every event too, its hash and every column, and not the files' hashes alone."`
+	Proof    string `help:"Verify a proof that \"loch prove\" made: needs --key and no server." placeholder:"FILE" type:"path"`
+	Key      string `help:"The server's public key for proofs, which it prints when it starts, or a file with it. Default with --data: that of DIR/proof.key." placeholder:"KEY"`
+	State    string `help:"File in which the checkpoints of the last verification are kept: a log that does not go on from them was set back or rewritten. Default: loch/checkpoints.json among the user's settings." placeholder:"FILE" type:"path"`
+}
+
+func countGiven(texts ...string) (n int) {
+	for _, s := range texts {
+		if s != "" {
+			n++
+		}
+	}
+	return n
+}
+
+// publicKey is the key to verify by.
+func (v *lakeFlags) publicKey() (proof.PublicKey, error) {
+	if v.Key == "" && v.Data != "" {
+		seed, err := access.ReadSecret(v.Data, "proof.key")
+		if err != nil || len(seed) != proof.SeedSize {
+			return nil, fmt.Errorf("--key is needed: %s holds no proof.key (%w)", v.Data, err)
+		}
+		return proof.NewKey(seed).Public(), nil
+	}
+	if v.Key == "" {
+		return nil, errors.New("--key is needed: the public key that the server printed when it started")
+	}
+	key, err := proof.ParsePublicKey(v.Key)
+	if err != nil {
+		if text, ferr := os.ReadFile(v.Key); ferr == nil {
+			return proof.ParsePublicKey(string(text))
+		}
+	}
+	return key, err
+}
+
+// lake verifies a lake, prints a line for each finding, and fails where there is one.
+func (v *verifyCmd) lake(ctx context.Context) (err error) {
+	opt := verify.Options{Full: v.Full}
+	if opt.Key, err = v.publicKey(); err != nil {
+		return err
+	}
+	if v.Data != "" {
+		if _, err := os.Stat(filepath.Join(v.Data, "meta.db")); err != nil {
+			return fmt.Errorf("%s is no data folder of a server: %w", v.Data, err)
+		}
+		lock, err := disk.Lock(filepath.Join(v.Data, "lock"))
+		if errors.Is(err, disk.ErrLocked) {
+			return fmt.Errorf("a server runs on %s: stop it first, since its tables change meanwhile", v.Data)
+		}
+		if err != nil {
+			return err
+		}
+		defer lock.Close()
+		db, err := meta.OpenSQLite(ctx, filepath.Join(v.Data, "meta.db"))
+		if err != nil {
+			return err
+		}
+		defer db.Close()
+		opt.Meta = db
+	}
+	if v.StoreURL != "" {
+		opt.Objects, err = objstore.Open(ctx, v.StoreURL, v.S3.config().Store())
+	} else {
+		opt.Objects, err = objstore.OpenLocal(filepath.Join(v.Data, "lake"))
+	}
+	if err != nil {
+		return err
+	}
+	state, err := v.statePath()
+	if err != nil {
+		return err
+	}
+	if opt.Seen, err = readSeen(state); err != nil {
+		return err
+	}
+	bar := terminal.NewProgress(os.Stderr, "verifying")
+	opt.Progress = func(done, total, events int64) {
+		bar.Set(terminal.State{Events: events, Bytes: done, TotalBytes: total})
+	}
+	report, err := verify.Run(ctx, opt)
+	bar.Close()
+	if err != nil {
+		return err
+	}
+	if err := writeSeen(state, opt.Seen); err != nil {
+		return fmt.Errorf("the checkpoints for the next time: %w", err)
+	}
+	return v.tell(report)
+}
+
+func (v *verifyCmd) tell(report verify.Report) error {
+	n := len(report.Findings)
+	if v.JSON {
+		report.Findings = append([]verify.Finding{}, report.Findings...) // a list also where it is empty
+		err := writeJSON(os.Stdout, struct {
+			Valid bool `json:"valid"`
+			verify.Report
+		}{n == 0, report})
+		if err != nil {
+			return err
+		}
+	} else {
+		for _, f := range report.Findings {
+			fmt.Printf("store %s: %s: %s\n", f.Store, f.Object, f.Problem)
+		}
+		if n == 0 {
+			checked := ""
+			if v.Full {
+				checked = fmt.Sprintf(", %s recomputed", terminal.Counted(report.Checked, "event"))
+			}
+			fmt.Printf("valid: %s, %s in %s (%s)%s; %s, %d of them not yet under a checkpoint\n", terminal.Counted(int64(report.Stores), "store"), terminal.Counted(report.Events, "event"),
+				terminal.Counted(report.Files, "file"), terminal.Bytes(report.Bytes), checked, plural(report.Leaves+report.Pending, "leaf", "leaves"), report.Pending)
+		}
+	}
+	if n > 0 {
+		return fmt.Errorf("the lake is not as its logs say: %s", terminal.Counted(int64(n), "finding"))
+	}
+	return nil
+}
+
+func plural(n int64, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return terminal.Count(n) + " " + many
+}
+
+func (v *lakeFlags) statePath() (string, error) {
+	if v.State != "" {
+		return v.State, nil
+	}
+	dir, err := os.UserConfigDir()
+	return filepath.Join(dir, "loch", "checkpoints.json"), err
+}
+
+func readSeen(path string) (verify.Seen, error) {
+	seen := verify.Seen{}
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return seen, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(text, &seen)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the checkpoints of the last time: %w", err)
+	}
+	return seen, nil
+}
+
+// writeSeen writes aside and renames, so that a crash leaves the old ones.
+func writeSeen(path string, seen verify.Seen) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	text, err := json.MarshalIndent(seen, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(path+".new", append(text, '\n'), 0o600); err != nil {
+		return err
+	}
+	return os.Rename(path+".new", path)
+}
+
+// proof verifies a proof file: no server, no network.
+func (v *verifyCmd) proof() error {
+	key, err := v.publicKey()
+	if err != nil {
+		return err
+	}
+	text, err := os.ReadFile(v.Proof)
+	if err != nil {
+		return err
+	}
+	p, err := proof.ParseFile(text)
+	if err == nil {
+		err = p.Verify(key)
+	}
+	if v.JSON {
+		out := struct {
+			Valid   bool   `json:"valid"`
+			Problem string `json:"problem,omitempty"`
+			Store   string `json:"store"`
+			EventID string `json:"eventId"`
+		}{Valid: err == nil, Store: p.Store, EventID: p.Event.ID}
+		if err != nil {
+			out.Problem = err.Error()
+		}
+		if werr := writeJSON(os.Stdout, out); werr != nil {
+			return werr
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("%s proves nothing: %w", v.Proof, err)
+	}
+	if !v.JSON {
+		fmt.Printf("valid: event %s was accepted at %s from %s, and is leaf %d of the log of store %s\n", p.Event.ID, p.AcceptedAt(), p.Event.Provenance, p.Index, p.Store)
+	}
+	return nil
+}

@@ -1,0 +1,321 @@
+package lake
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/lochlake/loch/event"
+	"github.com/lochlake/loch/proof"
+)
+
+// Kept is a row of a table as its batch's tree has it.
+type Kept struct {
+	proof.Event
+	Day int32 // of eventTime: days since the Unix epoch
+}
+
+// checkRows is how many rows are decoded and compared at once.
+const checkRows = 512
+
+// problemsMost bounds what CheckFile tells of one file.
+const problemsMost = 20
+
+// CheckFile reads the rows of a data file on this machine, derives every column anew from the exact text and compares it with what the file has, and calls fn for each
+// row in order. Problems are what is wrong with the file's content; an error is one of reading or fn's. The columns that no text tells (the sender's id and the time
+// of arrival of events that came through a channel) are taken as they are.
+func CheckFile(ctx context.Context, kind event.Kind, path string, rows int64, fn func(*Kept) error) (problems []string, err error) {
+	ts := event.Schema(kind)
+	if ts == nil {
+		return nil, fmt.Errorf("no schema for events of kind %d", kind)
+	}
+	lay, err := layoutOf(ts)
+	if err != nil {
+		return nil, err
+	}
+	c := &checker{w: newReader(lay), kind: kind, sh: newShredder(lay, func(*column, int) {}), decoder: event.NewDecoder(), fn: fn}
+	defer func() {
+		if p := recover(); p != nil { // the library's readers do on some damaged files
+			c.tell("it cannot be read: %v", p)
+			problems = c.problems
+		}
+	}()
+	if c.src, err = c.w.openSource(path, rows); err != nil {
+		return []string{err.Error()}, nil
+	}
+	if err := c.columns(ctx, rows); err != nil {
+		return c.problems, c.content(ctx, err)
+	}
+	if err := c.texts(ctx); err != nil {
+		return c.problems, c.content(ctx, err)
+	}
+	return c.problems, nil
+}
+
+// newReader is a rewriter that only reads.
+func newReader(lay *layout) *rewriter {
+	return &rewriter{lay: lay, pause: func(ctx context.Context) error { return ctx.Err() }}
+}
+
+// errStop ends the reading of a file of which enough is told.
+var errStop = errors.New("enough is told")
+
+type fnError struct{ error }
+
+// content makes an error of the file's content a problem.
+func (c *checker) content(ctx context.Context, err error) error {
+	if own, ok := errors.AsType[fnError](err); ok {
+		return own.error
+	}
+	if ctx.Err() != nil || errors.Is(err, errStop) {
+		return ctx.Err()
+	}
+	c.tell("%v", err)
+	return nil
+}
+
+func (c *checker) tell(format string, args ...any) {
+	c.problems = append(c.problems, fmt.Sprintf(format, args...))
+}
+
+// checker checks one file.
+type checker struct {
+	w       *rewriter
+	src     *source
+	kind    event.Kind
+	sh      *shredder
+	decoder *event.Decoder
+	fn      func(*Kept) error
+
+	rows     []checked
+	batch    []Row
+	records  []event.Record
+	first    int64 // row of batch's first
+	problems []string
+}
+
+// checked is what a row's columns hold.
+type checked struct {
+	Envelope
+	id      string
+	decoder int64
+	sum     uint64 // of the columns that are compared
+}
+
+// told tells whether the text tells what the leaf holds.
+func (c *checker) told(leaf int) bool {
+	path := c.w.lay.leaves[leaf].path
+	return c.kind != event.Activity || path != "eventid" && path != "metadata.ingestiontime"
+}
+
+// columns reads every column but the text.
+func (c *checker) columns(ctx context.Context, rows int64) error {
+	c.rows = make([]checked, rows)
+	h := &c.w.lay.hidden
+	for leaf := range c.w.lay.leaves {
+		if leaf == h.text {
+			continue
+		}
+		id := c.w.lay.leaves[leaf].path == "eventid"
+		told := c.told(leaf)
+		err := c.w.read(ctx, c.src, leaf, everyGroup, func(row int64, v *cell) error {
+			r := &c.rows[row]
+			if told {
+				r.sum += v.sum(&c.w.hash) * weight(leaf)
+			}
+			if id {
+				r.id = v.text()
+			}
+			switch leaf {
+			case h.writer:
+				r.Writer = v.text()
+			case h.provenance:
+				r.Provenance = v.text()
+			case h.epoch:
+				r.Epoch = v.num()
+			case h.sequence:
+				r.Sequence = v.num()
+			case h.position:
+				r.Position = int32(v.num())
+			case h.accepted:
+				r.Accepted = v.num()
+			case h.decoder:
+				r.decoder = v.num()
+			case h.conflict:
+				r.Conflict = v.num() == 1
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// text is the cell's text, "" where it has none.
+func (c *cell) text() string {
+	if len(c.raw) < 4 {
+		return ""
+	}
+	return string(c.raw[4 : 4+binary.LittleEndian.Uint32(c.raw)])
+}
+
+func (c *cell) num() int64 {
+	if len(c.nums) == 0 {
+		return 0
+	}
+	return c.nums[0]
+}
+
+// texts reads the texts, and derives from them what the columns must hold.
+func (c *checker) texts(ctx context.Context) error {
+	c.batch, c.records = make([]Row, 0, checkRows), make([]event.Record, checkRows)
+	err := c.w.read(ctx, c.src, c.w.lay.hidden.text, everyGroup, func(row int64, v *cell) error {
+		c.rows[row].sum += v.sum(&c.w.hash) * weight(c.w.lay.hidden.text)
+		if err := c.add(row, []byte(v.text())); err != nil {
+			return err
+		}
+		if len(c.batch) == checkRows {
+			return c.compare(ctx)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return c.compare(ctx)
+}
+
+// add decodes a row's text.
+func (c *checker) add(row int64, text []byte) error {
+	if len(c.batch) == 0 {
+		c.first = row
+	}
+	r := &c.rows[row]
+	rec := &c.records[len(c.batch)]
+	var err error
+	if c.kind == event.Activity {
+		*rec, err = c.activity(r, text)
+	} else {
+		*rec, err = c.decoder.Decode(text)
+	}
+	if err != nil {
+		c.tell("row %d (%s): its text is no event: %v", row, r.id, err)
+		return errStop
+	}
+	c.batch = append(c.batch, Row{rec, r.Envelope})
+	k := Kept{proof.Event{ID: proof.IDOf([]byte(r.id), rec.Hash), Writer: r.Writer, Epoch: r.Epoch, Sequence: r.Sequence, Position: r.Position,
+		Accepted: r.Accepted, Provenance: r.Provenance, Conflict: r.Conflict, Text: rec.Hash}, rec.Day()}
+	if err := c.fn(&k); err != nil {
+		return fnError{err}
+	}
+	return nil
+}
+
+// activity decodes what came through a channel, whose ARN, the provenance, tells the account and the region.
+func (c *checker) activity(r *checked, text []byte) (event.Record, error) {
+	arn := strings.Split(r.Provenance, ":") // arn:aws:cloudtrail:REGION:ACCOUNT:channel/ID
+	if len(arn) != 6 {
+		return event.Record{}, fmt.Errorf("its provenance %.100q is no channel's ARN", r.Provenance)
+	}
+	return c.decoder.DecodeActivity(text, "", r.Provenance, arn[4], arn[3], time.UnixMicro(r.Accepted))
+}
+
+// compare derives the columns of the rows at hand.
+func (c *checker) compare(ctx context.Context) error {
+	if len(c.batch) == 0 {
+		return nil
+	}
+	index := make([]int32, len(c.batch))
+	for i := range index {
+		index[i] = int32(i)
+	}
+	if err := c.sh.shred(c.batch, index); err != nil {
+		return err
+	}
+	want := make([]uint64, len(c.batch))
+	for leaf := range c.sh.cols {
+		if c.told(leaf) {
+			c.sh.cols[leaf].each(len(want), func(row int, v *cell) { want[row] += v.sum(&c.w.hash) * weight(leaf) })
+		}
+	}
+	for i, sum := range want {
+		row := c.first + int64(i)
+		if r := &c.rows[row]; r.sum != sum && r.decoder == event.DecoderVersion {
+			path, err := c.differing(ctx, i)
+			if err != nil {
+				return err
+			}
+			c.tell("row %d (%s): column %s says other than the text", row, r.id, path)
+			if len(c.problems) >= problemsMost {
+				return errStop
+			}
+		}
+	}
+	c.batch = c.batch[:0]
+	return nil
+}
+
+// differing names the column in which a row of the batch differs from its text.
+func (c *checker) differing(ctx context.Context, i int) (string, error) {
+	other := newReader(c.w.lay)
+	other.hash.SetSeed(c.w.hash.Seed())
+	for leaf := range c.sh.cols {
+		if !c.told(leaf) {
+			continue
+		}
+		var want, got uint64
+		c.sh.cols[leaf].each(len(c.batch), func(row int, v *cell) {
+			if row == i {
+				want = v.sum(&other.hash)
+			}
+		})
+		err := other.read(ctx, c.src, leaf, everyGroup, func(row int64, v *cell) error {
+			if row == c.first+int64(i) {
+				got = v.sum(&other.hash)
+			}
+			return nil
+		})
+		if err != nil {
+			return "", err
+		}
+		if got != want {
+			return c.w.lay.leaves[leaf].path, nil
+		}
+	}
+	return "?", nil
+}
+
+// each calls fn with what the column has for each of the rows; it ends the column's dictionary.
+func (c *column) each(rows int, fn func(row int, v *cell)) {
+	if c.numbered {
+		c.spell()
+	}
+	var v cell
+	entry, raw, num := 0, c.raw, c.nums
+	for row := range rows {
+		v.reset()
+		for n := 0; entry < len(c.defs) && (n == 0 || c.leaf.repeated && c.reps[entry] != 0); n++ {
+			v.defs = append(v.defs, c.defs[entry])
+			if c.leaf.repeated {
+				v.reps = append(v.reps, c.reps[entry])
+			}
+			if c.defs[entry] == c.leaf.maxDef {
+				if c.leaf.text() {
+					end := 4 + binary.LittleEndian.Uint32(raw)
+					v.raw = append(v.raw, raw[:end]...)
+					raw = raw[end:]
+				} else {
+					v.nums = append(v.nums, num[0])
+					num = num[1:]
+				}
+			}
+			entry++
+		}
+		fn(row, &v)
+	}
+}

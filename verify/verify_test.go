@@ -1,0 +1,386 @@
+package verify
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/lochlake/loch/event"
+	"github.com/lochlake/loch/lake"
+	"github.com/lochlake/loch/meta"
+	"github.com/lochlake/loch/objstore"
+	"github.com/lochlake/loch/proof"
+	"github.com/lochlake/loch/registry"
+	"github.com/lochlake/loch/tlog"
+)
+
+var key = proof.NewKey(bytes.Repeat([]byte{3}, proof.SeedSize))
+
+// liar is metadata that can swap the batches' leaves of one commit for those of another.
+type liar struct {
+	meta.DB
+	keep, use bool
+	batches   [][]byte
+}
+
+func (l *liar) SwapTable(ctx context.Context, id, old, location string, applied int64, leaves ...[]byte) error {
+	var batches, rest [][]byte
+	for _, b := range leaves {
+		leaf, err := proof.DecodeLeaf(b)
+		if err != nil {
+			return err
+		}
+		if leaf.Batch != nil {
+			batches = append(batches, b)
+		} else {
+			rest = append(rest, b)
+		}
+	}
+	if l.keep {
+		l.batches = batches
+	}
+	if l.use {
+		leaves = append(l.batches, rest...)
+	}
+	return l.DB.SwapTable(ctx, id, old, location, applied, leaves...)
+}
+
+// bed is a lake with a log, as a server leaves it behind.
+type bed struct {
+	t       *testing.T
+	dir     string
+	objects *objstore.Local
+	db      meta.DB
+	liar    *liar
+	lake    *lake.Lake
+	reg     *registry.Registry
+	logs    *tlog.Service
+	store   string
+	seq     int64
+}
+
+func newBed(t *testing.T) *bed {
+	t.Helper()
+	b := &bed{t: t, dir: t.TempDir()}
+	var err error
+	b.db, err = meta.OpenSQLite(t.Context(), filepath.Join(b.dir, "meta.db"))
+	b.ok(err)
+	t.Cleanup(func() { b.db.Close() })
+	b.objects, err = objstore.OpenLocal(filepath.Join(b.dir, "lake"))
+	b.ok(err)
+	b.liar = &liar{DB: b.db}
+	b.lake, err = lake.Open(t.Context(), lake.Config{Objects: b.objects, Meta: b.liar})
+	b.ok(err)
+	b.reg, err = registry.New(t.Context(), registry.Config{DB: b.db, Lake: b.lake})
+	b.ok(err)
+	name := "audit"
+	s, err := b.reg.CreateStore(t.Context(), meta.Scope{Account: "111122223333", Region: "us-east-1"}, registry.StoreSettings{Name: &name})
+	b.ok(err)
+	b.store = s.ID
+	b.logs = tlog.Open(tlog.Config{Meta: b.db, Objects: b.objects, Key: key, Every: time.Hour})
+	t.Cleanup(func() { b.logs.Close(t.Context()) })
+	return b
+}
+
+func (b *bed) ok(err error) {
+	b.t.Helper()
+	if err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// rows are the events of one record of the durable log, on two days.
+func (b *bed) rows(n int) (rows []lake.Row) {
+	b.seq++
+	d := event.NewDecoder()
+	for i := range n {
+		text := fmt.Sprintf(`{"eventVersion":"1.08","userIdentity":{"type":"IAMUser","arn":"arn:aws:iam::111122223333:user/u%d"},"eventTime":"2024-05-0%dT10:00:0%dZ","eventSource":"s3.amazonaws.com","eventName":"Get%d","awsRegion":"us-east-1",`+
+			`"sourceIPAddress":"192.0.2.%d","requestParameters":{"bucketName":"b%d","list":[1,2]},"resources":[{"ARN":"arn:aws:s3:::b","type":"AWS::S3::Bucket"},{"ARN":"x"}],"eventID":"%08d-0000-0000-0000-%012d","eventType":"AwsApiCall","recipientAccountId":"111122223333","eventCategory":"Management"}`,
+			i%3, 1+i%2, i%10, i%4, i%200, i, b.seq, i)
+		r, err := d.Decode([]byte(text))
+		b.ok(err)
+		rows = append(rows, lake.Row{Event: &r, Envelope: lake.Envelope{Writer: "w", Epoch: 1, Sequence: b.seq, Position: int32(i), Accepted: 1_700_000_000_000_000 + b.seq, Provenance: "s3://bucket/" + strconv.FormatInt(b.seq, 10)}})
+	}
+	return rows
+}
+
+// commit brings records to the table, the last of them in two commits.
+func (b *bed) commit(records, events int) {
+	b.t.Helper()
+	for n := range records {
+		rows := b.rows(events)
+		parts := [][]lake.Row{rows}
+		if n == records-1 {
+			parts = [][]lake.Row{rows[:events/2], rows[events/2:]}
+		}
+		for _, part := range parts {
+			files, err := b.lake.Write(b.t.Context(), b.store, part)
+			b.ok(err)
+			b.ok(b.lake.Commit(b.t.Context(), b.store, files, b.seq))
+		}
+	}
+}
+
+func (b *bed) flush() { b.t.Helper(); b.ok(b.logs.Flush(b.t.Context())) }
+
+func (b *bed) verify(full bool, seen Seen) Report {
+	b.t.Helper()
+	r, err := Run(b.t.Context(), Options{Objects: b.objects, Meta: b.db, Key: key.Public(), Full: full, Seen: seen})
+	b.ok(err)
+	return r
+}
+
+func (b *bed) clean(full bool, seen Seen) Report {
+	b.t.Helper()
+	r := b.verify(full, seen)
+	for _, f := range r.Findings {
+		b.t.Errorf("%s %s: %s", f.Store, f.Object, f.Problem)
+	}
+	return r
+}
+
+func TestWhatIsWholeHasNoFindings(t *testing.T) {
+	b := newBed(t)
+	b.clean(true, nil)
+	b.flush()
+	seen := Seen{}
+	b.clean(true, seen)
+	b.commit(5, 20)
+	if r := b.clean(true, seen); r.Pending == 0 || r.Checked != 100 || r.Events != 100 {
+		t.Errorf("%+v", r)
+	}
+	b.flush()
+	days := int32(30)
+	_, err := b.reg.UpdateStore(t.Context(), meta.Scope{Account: "111122223333", Region: "us-east-1"}, b.store, registry.StoreSettings{RetentionDays: &days})
+	b.ok(err)
+	b.commit(40, 4) // manifests are merged and snapshots expire
+	b.flush()
+	if r := b.clean(true, seen); r.Pending != 0 || r.Checked != 260 {
+		t.Errorf("%+v", r)
+	}
+	for worked := true; worked; {
+		worked, err = b.lake.Compact(t.Context(), b.store)
+		b.ok(err)
+	}
+	b.flush()
+	if r := b.clean(true, seen); r.Checked != 260 || len(seen) != 1 {
+		t.Errorf("%+v %v", r, seen)
+	}
+}
+
+// attempts is how many random changes are tried.
+func attempts(t *testing.T) int {
+	if s := os.Getenv("LOCH_TAMPER_ATTEMPTS"); s != "" {
+		n, err := strconv.Atoi(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	return 60
+}
+
+// Any byte of any object that the table or the log is made of, changed or cut off, is found by the quick check, and named.
+func TestAnyChangedByteIsFound(t *testing.T) {
+	b := newBed(t)
+	b.commit(12, 6)
+	b.flush()
+	seen := Seen{}
+	b.clean(false, seen)
+	// What nothing refers to any more may be anything.
+	var objects []string
+	b.ok(b.objects.List(t.Context(), "", "", func(o objstore.Object) error { objects = append(objects, o.Key); return nil }))
+	rng := rand.New(rand.NewPCG(5, 6))
+	for n := range attempts(t) {
+		name := objects[rng.IntN(len(objects))]
+		path := b.objects.LocalPath(name)
+		was, err := os.ReadFile(path)
+		b.ok(err)
+		now := bytes.Clone(was)
+		what := "a byte changed"
+		switch rng.IntN(6) {
+		case 0:
+			now, what = now[:rng.IntN(len(now))], "cut"
+		case 1:
+			now, what = append(now, 0), "a byte more"
+		default:
+			now[rng.IntN(len(now))] ^= byte(1 + rng.IntN(255))
+		}
+		b.ok(os.WriteFile(path, now, 0o600))
+		r := b.verify(false, Seen{b.origin(): seen[b.origin()]})
+		if !slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.Object == name || strings.Contains(name, f.Object) }) {
+			t.Errorf("attempt %d: %s of %s is not named: %v", n, what, name, r.Findings)
+		}
+		b.ok(os.WriteFile(path, was, 0o600))
+	}
+	b.clean(false, seen)
+}
+
+func (b *bed) origin() string { return key.Public().Origin(b.store) }
+
+// copyTree keeps a folder as it is now.
+func (b *bed) snapshot() map[string][]byte {
+	out := map[string][]byte{}
+	b.ok(b.objects.List(b.t.Context(), "", "", func(o objstore.Object) error {
+		c, err := os.ReadFile(b.objects.LocalPath(o.Key))
+		out[o.Key] = c
+		return err
+	}))
+	return out
+}
+
+func (b *bed) restore(objects map[string][]byte, prefix string) {
+	b.ok(b.objects.List(b.t.Context(), prefix, "", func(o objstore.Object) error { return os.Remove(b.objects.LocalPath(o.Key)) }))
+	for k, c := range objects {
+		if strings.HasPrefix(k, prefix) {
+			path := b.objects.LocalPath(k)
+			b.ok(os.MkdirAll(filepath.Dir(path), 0o700))
+			b.ok(os.WriteFile(path, c, 0o600))
+		}
+	}
+}
+
+// What somebody who may write everything but has no key can do to whole objects.
+func TestRollbacksAndSwapsAreFound(t *testing.T) {
+	b := newBed(t)
+	b.commit(3, 10)
+	b.flush()
+	old := b.snapshot()
+	oldRow, err := b.db.Table(t.Context(), b.store)
+	b.ok(err)
+	b.commit(3, 10)
+	b.flush()
+	seen := Seen{}
+	b.clean(true, seen)
+	now := b.snapshot()
+	found := func(name string, seen Seen) {
+		t.Helper()
+		if r := b.verify(false, seen); len(r.Findings) == 0 {
+			t.Errorf("%s: nothing is found", name)
+		}
+		b.restore(now, "")
+	}
+	last := Seen{b.origin(): seen[b.origin()]}
+	b.restore(old, tlog.Prefix)
+	found("the log set back", Seen{})
+	b.restore(old, "")
+	found("log and table set back", Seen{})
+	row, err := b.db.Table(t.Context(), b.store)
+	b.ok(err)
+	b.restore(old, "")
+	b.ok(b.db.SwapTable(t.Context(), b.store, row.Location, oldRow.Location, 0))
+	found("log, table and metadata set back, and only the verifier remembers", last)
+	found("the table set back in the metadata", Seen{})
+	b.ok(b.db.SwapTable(t.Context(), b.store, oldRow.Location, row.Location, 0))
+	b.clean(true, seen)
+	b.restore(nil, tlog.Prefix)
+	found("the log removed", last)
+
+	var data []string
+	for k := range now {
+		if strings.Contains(k, "/data/") {
+			data = append(data, k)
+		}
+	}
+	slices.Sort(data)
+	b.ok(os.WriteFile(b.objects.LocalPath(data[0]), now[data[1]], 0o600))
+	found("a file in another's place", Seen{})
+	b.ok(os.Remove(b.objects.LocalPath(data[0])))
+	found("a file removed", Seen{})
+
+	// Another key's checkpoint over other leaves.
+	r := tlog.Reader{Objects: b.objects, StoreID: b.store}
+	other, err := proof.NewKey(make([]byte, proof.SeedSize)).Sign(b.store, seen[b.origin()].Size, proof.Hash(seen[b.origin()].Root))
+	b.ok(err)
+	b.ok(os.WriteFile(b.objects.LocalPath(r.Key(proof.CheckpointPath)), other, 0o600))
+	found("a checkpoint of another key", Seen{})
+
+	_, err = b.db.UpdateStore(t.Context(), b.store, func(s *meta.EventDataStore) error { s.RetentionDays = 7; return nil })
+	b.ok(err)
+	found("a retention that no leaf tells of", Seen{})
+}
+
+// What the server itself could write wrongly: the log tells of files whose rows are not those of its batches.
+func TestRowsThatAreNotTheBatches(t *testing.T) {
+	for name, change := range map[string]func(rows []lake.Row) []lake.Row{
+		"a row removed": func(rows []lake.Row) []lake.Row { return rows[1:] },
+		"a row added":   func(rows []lake.Row) []lake.Row { r := rows[0]; r.Position = 99; return append(rows, r) },
+		"a row twice":   func(rows []lake.Row) []lake.Row { return append(rows, rows[0]) },
+		"another position": func(rows []lake.Row) []lake.Row {
+			rows[0].Position, rows[2].Position = rows[2].Position, rows[0].Position
+			return rows
+		},
+		"another batch":      func(rows []lake.Row) []lake.Row { rows[0].Sequence++; return rows },
+		"another time":       func(rows []lake.Row) []lake.Row { rows[0].Accepted++; return rows },
+		"another provenance": func(rows []lake.Row) []lake.Row { rows[0].Provenance = "x"; return rows },
+		"a conflict hidden":  func(rows []lake.Row) []lake.Row { rows[0].Conflict = true; return rows },
+		"another text": func(rows []lake.Row) []lake.Row {
+			other := *rows[0].Event
+			other.Text = bytes.Replace(other.Text, []byte("u0"), []byte("u9"), 1)
+			rows[0].Event = &other
+			return rows
+		},
+		"another column": func(rows []lake.Row) []lake.Row {
+			other := *rows[0].Event
+			other.Fields = slices.Clone(other.Fields)
+			other.Fields[slices.IndexFunc(other.Fields, func(f event.Field) bool { return f.Val != nil })].Val = []byte("x")
+			rows[0].Event = &other
+			return rows
+		},
+		"a column left out": func(rows []lake.Row) []lake.Row {
+			other := *rows[0].Event
+			other.Fields = other.Fields[:len(other.Fields)-1]
+			rows[0].Event = &other
+			return rows
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBed(t)
+			b.commit(2, 10)
+			rows := b.rows(10)
+			// Committed to another store, the honest rows show what their leaves are.
+			name := "other"
+			other, err := b.reg.CreateStore(t.Context(), meta.Scope{Account: "111122223333", Region: "us-east-1"}, registry.StoreSettings{Name: &name})
+			b.ok(err)
+			b.liar.keep = true
+			files, err := b.lake.Write(t.Context(), other.ID, rows)
+			b.ok(err)
+			b.ok(b.lake.Commit(t.Context(), other.ID, files, b.seq))
+			b.liar.keep, b.liar.use = false, true
+			files, err = b.lake.Write(t.Context(), b.store, change(slices.Clone(rows)))
+			b.ok(err)
+			b.ok(b.lake.Commit(t.Context(), b.store, files, b.seq))
+			b.flush()
+			r := b.verify(true, nil)
+			if len(r.Findings) == 0 {
+				t.Error("nothing is found")
+			}
+			for _, f := range r.Findings {
+				if t.Log(f.Object, f.Problem); f.Store != b.store {
+					t.Error("found in a store that is whole")
+				}
+			}
+		})
+	}
+}
+
+func TestSeenSurvivesJSON(t *testing.T) {
+	s := Seen{"loch/x": {3, proof.Digest{1}}}
+	b, err := json.Marshal(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var back Seen
+	if err := json.Unmarshal(b, &back); err != nil || back["loch/x"] != s["loch/x"] {
+		t.Error(back, err)
+	}
+}
