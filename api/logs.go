@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"regexp"
 	"strings"
 
 	"github.com/google/uuid"
@@ -38,11 +39,19 @@ func (s *Server) HandleLogs(l Logs) {
 	s.HandleOpen("GET "+LogsPath+"/{store}/key", l.open(func(w http.ResponseWriter, _ *http.Request, id string) { plainText(w, l.Key.VerifierKey(id)+"\n") }))
 	s.HandleOpen("GET "+LogsPath+"/{store}/checkpoint", l.open(func(w http.ResponseWriter, r *http.Request, id string) { l.serve(w, r, id, proof.CheckpointPath) }))
 	s.HandleOpen("GET "+LogsPath+"/{store}/tile/{rest...}", l.open(func(w http.ResponseWriter, r *http.Request, id string) {
-		l.serve(w, r, id, "tile/"+r.PathValue("rest"))
+		// Tiles of hashes and nothing else, however the path was escaped.
+		if rest := r.PathValue("rest"); hashTile.MatchString(rest) {
+			l.serve(w, r, id, "tile/"+rest)
+			return
+		}
+		http.NotFound(w, r)
 	}))
 	s.handleSigned("GET "+LogsPath+"/{store}/tile/entries/{rest...}", 0, l.entries)
 	s.handleSigned("GET "+LogsPath+"/{store}/proof", 0, l.proof)
 }
+
+// hashTile is a hash tile's path below tile/ (C2SP tlog-tiles).
+var hashTile = regexp.MustCompile(`\A[0-9]{1,2}/(?:x[0-9]{3}/)*[0-9]{3}(?:\.p/[0-9]{1,3})?\z`)
 
 func plainText(w http.ResponseWriter, text string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
