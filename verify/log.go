@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -37,6 +38,7 @@ func (r *run) log(ctx context.Context, id string) (*history, SeenLog, error) {
 	objects := map[string][]byte{proof.CheckpointPath: signed} // what the log must hold
 	var tree proof.Tree
 	var level []proof.Hash
+	var leaves [][]byte
 	for n := uint64(0); n*proof.TileWidth < cp.Size; n++ {
 		w := int(min(cp.Size-n*proof.TileWidth, proof.TileWidth))
 		path := proof.EntriesPath(n, w)
@@ -61,15 +63,18 @@ func (r *run) log(ctx context.Context, id string) (*history, SeenLog, error) {
 			leaf := proof.LeafHash(e)
 			tree.Add(leaf)
 			level = append(level, leaf)
-			r.leaf(id, h, tree.Size()-1, e)
+			leaves = append(leaves, e)
 		}
 	}
 	if was.Size > 0 && tree.Size() == was.Size && proof.Digest(tree.Root()) != was.Root {
 		r.found(id, reader.Key(proof.CheckpointPath), "the %d leaves are not those of the last time: the log was rewritten", was.Size)
 	}
 	if tree.Root() != cp.Root {
-		r.found(id, reader.Key(proof.CheckpointPath), "the entries do not make the checkpoint's root: a leaf was changed")
-		return nil, SeenLog{}, nil
+		r.blame(ctx, id, reader, level, cp)
+		return nil, SeenLog{}, ctx.Err()
+	}
+	for i, l := range leaves { // now that they are the log's
+		r.leaf(id, h, uint64(i), l)
 	}
 	for l := 0; len(level) > 0; l++ {
 		var up []proof.Hash
@@ -90,6 +95,30 @@ func (r *run) log(ctx context.Context, id string) (*history, SeenLog, error) {
 	}
 	r.report.Leaves += int64(cp.Size)
 	return h, SeenLog{cp.Size, proof.Digest(cp.Root)}, nil
+}
+
+// blame names what is wrong where the entries, whose hashes leaves are, do not make the checkpoint's root: the bundles whose tile has other hashes, if the tiles make it.
+func (r *run) blame(ctx context.Context, id string, reader tlog.Reader, leaves []proof.Hash, cp proof.Checkpoint) {
+	var tiles []proof.Hash
+	var bundles []string
+	for n := uint64(0); n*proof.TileWidth < cp.Size; n++ {
+		part := leaves[n*proof.TileWidth : min(cp.Size, (n+1)*proof.TileWidth)]
+		hashes, err := reader.Tile(ctx, 0, n, len(part))
+		if err != nil {
+			r.found(id, reader.Key(proof.TilePath(0, n, len(part))), "%v", err)
+			return
+		}
+		if !slices.Equal(hashes, part) {
+			bundles = append(bundles, proof.EntriesPath(n, len(part)))
+		}
+		tiles = append(tiles, hashes...)
+	}
+	if proof.Root(tiles) != cp.Root {
+		r.found(id, reader.Key(proof.CheckpointPath), "neither the entries nor the tiles make the checkpoint's root: the log was changed")
+	}
+	for _, path := range bundles {
+		r.found(id, reader.Key(path), "changed: an entry is not the one that the tile has the hash of")
+	}
 }
 
 // leaf lets the history know of a leaf.
