@@ -345,6 +345,8 @@ func (e *env) castSQL(pos int, v value, t Type, try bool) (string, bool) {
 			}
 			return e.precision(w, t.Precision), true
 		}
+	case Time:
+		return e.castToTime(pos, v, t, try)
 	case TimestampZoned:
 		switch from.Kind {
 		case TimestampZoned:
@@ -425,8 +427,12 @@ func (e *env) castToText(pos int, v value, try bool) (string, bool) {
 		return "CAST(" + v.sql + " AS VARCHAR)", true
 	case Double:
 		return e.doubleText(v), true
+	case Real:
+		return e.template("CASE WHEN abs($1) < 1.1754944e-38::FLOAT AND $1 <> 0 THEN "+raise("the text of a real this small is "+notYet, TypeVarchar)+" ELSE loch_real_text($1) END", v), true
 	case Timestamp:
 		return timestampTextSQL(v.sql, t.Precision), true
+	case Time:
+		return timeTextSQL(v.sql, t.Precision), true
 	case TimestampZoned:
 		zone := t.Zone
 		return "(" + timestampTextSQL(e.local(pos, v), t.Precision) + " || " + quote(" "+zone) + ")", true

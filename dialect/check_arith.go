@@ -148,6 +148,12 @@ func (e *env) timeArithmetic(x *arithmeticExpr, left, right value) (value, bool)
 	moment := func(t Type) bool { return t.Kind == Date || t.Kind == Timestamp || t.Kind == TimestampZoned }
 	l, r := left.typ, right.typ
 	switch {
+	case l.Kind == Time && r.Kind == IntervalDaySecond && (x.op == "+" || x.op == "-"):
+		return e.addTime(left, right, x.op), true
+	case l.Kind == IntervalDaySecond && r.Kind == Time && x.op == "+":
+		return e.addTime(right, left, "+"), true
+	case l.Kind == Time && r.Kind == Time && x.op == "-":
+		return value{sql: "((epoch_us(" + left.sql + ") - epoch_us(" + right.sql + ")) // 1000)", typ: Type{Kind: IntervalDaySecond}}, true
 	case moment(l) && interval(r) && (x.op == "+" || x.op == "-"):
 		return e.addInterval(x.opPos, left, right, x.op == "-"), true
 	case interval(l) && moment(r) && x.op == "+":

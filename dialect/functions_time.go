@@ -138,7 +138,7 @@ var clockUnits = map[string]int64{"millisecond": 1000, "second": 1_000_000, "min
 
 // byUnit writes a call whose first argument is a unit of time that fits the type.
 func (v *invocation) byUnit(t Type, write func(unit string) value) value {
-	fits := func(u string) bool { return dateUnits[u] || clockUnits[u] > 0 && t.Kind != Date }
+	fits := func(u string) bool { return dateUnits[u] && t.Kind != Time || clockUnits[u] > 0 && t.Kind != Date }
 	kind := strings.ToUpper(kindNames[t.Kind])
 	if text, ok := v.args[0].text(); ok {
 		u := strings.ToLower(text)

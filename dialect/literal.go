@@ -225,6 +225,8 @@ func (e *env) typedLiteral(x *typedLit) value {
 			return timestampValue(micros(p.wall.UnixMicro()), p.precision)
 		}
 		return e.zonedValue(x.pos, p)
+	case "time":
+		return e.timeLiteral(x)
 	case "decimal":
 		return e.decimal(x.pos, strings.TrimSpace(x.value))
 	case "char":

@@ -9,11 +9,36 @@ import (
 
 // units are the functions that write numbers for people, or read what people wrote.
 func units(d definer) {
+	d.define("loch_real_text(real) varchar", func(a Row, r *Result) { r.Text(realText(float32(a.At(0).Double()))) })
 	d.failing("loch_human_readable_seconds(double) varchar", humanSeconds)
 	d.define("loch_format_number(bigint) varchar", func(a Row, r *Result) { r.Text(shortNumber(a.At(0).Int())) })
 	d.define("loch_format_number_double(double) varchar", func(a Row, r *Result) { r.Text(shortNumber(javaLong(a.At(0).Double()))) })
 	// A decimal(38, 0), as text.
 	d.failing("loch_parse_data_size(varchar) varchar", dataSize)
+}
+
+// realText writes a real as Trino's cast does: its value rounded to seven digits, and an exponent. Reals below the least normal one Trino writes
+// by other rules; they are not to be asked for.
+func realText(f float32) string {
+	x := float64(f)
+	switch {
+	case math.IsNaN(x):
+		return "NaN"
+	case math.IsInf(x, 1):
+		return "Infinity"
+	case math.IsInf(x, -1):
+		return "-Infinity"
+	case x == 0 && math.Signbit(x):
+		return "-0E0"
+	case x == 0:
+		return "0E0"
+	}
+	digits, exponent, _ := strings.Cut(strconv.FormatFloat(x, 'e', 6, 64), "e")
+	power, _ := strconv.Atoi(exponent) // FormatFloat wrote it
+	if digits = strings.TrimRight(digits, "0"); strings.HasSuffix(digits, ".") {
+		digits += "0"
+	}
+	return digits + "E" + strconv.Itoa(power)
 }
 
 // javaLong is Java's cast of a double to a long.
