@@ -10,6 +10,7 @@ import (
 
 	"github.com/lochlake/loch/api"
 	"github.com/lochlake/loch/api/model"
+	"github.com/lochlake/loch/client"
 	"github.com/lochlake/loch/proof"
 	"github.com/lochlake/loch/verify"
 )
@@ -78,7 +79,11 @@ func TestTransparencyLogs(t *testing.T) {
 	if err := c.Get(t.Context(), api.LogsPath+"/"+id+"/proof?event=none", &f); err == nil || !strings.Contains(err.Error(), "no such event") {
 		t.Errorf("a proof of nothing: %v", err)
 	}
-	report, err := verify.Run(t.Context(), verify.Options{Objects: s.objects, Meta: s.db, Key: s.ProofKey(), Full: true})
+	report, err := verify.Run(t.Context(), verify.Options{Objects: &client.Logs{Client: c}, Logs: []string{id}, Key: s.ProofKey()})
+	if err != nil || len(report.Findings) > 0 || report.Leaves != 2 {
+		t.Errorf("over HTTP: %+v, %v", report, err)
+	}
+	report, err = verify.Run(t.Context(), verify.Options{Objects: s.objects, Meta: s.db, Key: s.ProofKey(), Full: true})
 	if err != nil || len(report.Findings) > 0 || report.Leaves != 2 {
 		t.Errorf("%+v, %v", report, err)
 	}

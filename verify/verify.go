@@ -35,8 +35,9 @@ type Options struct {
 	Objects objstore.Store
 	Meta    Meta // nil: only what the object store holds is known, and a log's last leaf tells where its table stands
 	Key     proof.PublicKey
-	Seen    Seen // the checkpoints of the last time, by origin; Run brings it up to date where nothing is found
-	Full    bool // every event too
+	Seen    Seen     // the checkpoints of the last time, by origin; Run brings it up to date where nothing is found
+	Full    bool     // every event too
+	Logs    []string // not nil: only the logs of these stores, which are read by their paths; Objects need do nothing else
 	TempDir string
 	// Progress is called now and then, from one goroutine at a time, with the bytes done and those there are as far as is known.
 	Progress func(done, total, events int64)
@@ -104,9 +105,11 @@ func Run(ctx context.Context, opt Options) (Report, error) {
 	if err != nil {
 		return r.report, err
 	}
-	ids, err := r.stores(ctx, tables)
-	if err != nil {
-		return r.report, err
+	ids := slices.Sorted(slices.Values(opt.Logs))
+	if opt.Logs == nil {
+		if ids, err = r.stores(ctx, tables); err != nil {
+			return r.report, err
+		}
 	}
 	next := Seen{}
 	for _, id := range ids {
@@ -116,7 +119,11 @@ func Run(ctx context.Context, opt Options) (Report, error) {
 			return r.report, fmt.Errorf("store %s: %w", id, err)
 		}
 		r.report.Stores++
-		if h != nil {
+		switch {
+		case h == nil:
+		case opt.Logs != nil:
+			r.report.Events += h.events
+		default:
 			if s, ok := settings[id]; ok {
 				r.settings(id, h, &s)
 			}
@@ -128,7 +135,10 @@ func Run(ctx context.Context, opt Options) (Report, error) {
 			next[opt.Key.Origin(id)] = seen
 		}
 	}
-	for origin, was := range opt.Seen { // a log that is gone altogether
+	for origin, was := range opt.Seen { // a log that is gone altogether; of a server, those of other accounts don't show
+		if opt.Logs != nil {
+			break
+		}
 		id := origin[strings.LastIndexByte(origin, '/')+1:]
 		if origin == opt.Key.Origin(id) && was.Size > 0 && !slices.Contains(ids, id) {
 			r.found(id, tlog.Prefix+id, "the log of %d leaves that was here the last time is gone", was.Size)

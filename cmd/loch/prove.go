@@ -4,8 +4,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"net/url"
 	"os"
 
 	"github.com/lochlake/loch/api/model"
@@ -26,14 +26,14 @@ func (p *proveCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	stores, err := p.stores(ctx, c)
+	stores, err := storesNamed(ctx, c, p.Store)
 	if err != nil {
 		return err
 	}
 	var last error
 	for _, id := range stores {
 		var f proof.File
-		if last = c.Get(ctx, "/loch/v1/logs/"+id+"/proof?event="+url.QueryEscape(p.Event), &f); last != nil {
+		if last = c.Proof(ctx, id, p.Event, &f); last != nil {
 			continue
 		}
 		var out bytes.Buffer
@@ -50,23 +50,23 @@ func (p *proveCmd) Run(ctx context.Context) error {
 		return os.WriteFile(p.Output, out.Bytes(), 0o600)
 	}
 	if last == nil {
-		return fmt.Errorf("there is no event data store")
+		return errors.New("there is no event data store")
 	}
 	return last
 }
 
-// stores gives the IDs of the stores to ask.
-func (p *proveCmd) stores(ctx context.Context, c *client.Client) (ids []string, err error) {
+// storesNamed gives the IDs of the account's stores with that name, ARN or ID; "": of all.
+func storesNamed(ctx context.Context, c *client.Client, name string) (ids []string, err error) {
 	in := model.ListEventDataStoresRequest{}
 	for {
 		var page model.ListEventDataStoresResponse
 		if err := c.Call(ctx, "ListEventDataStores", in, &page); err != nil {
-			return nil, client.Unreachable(p.Endpoint, err)
+			return nil, client.Unreachable(c.Endpoint, err)
 		}
 		for _, s := range page.EventDataStores {
 			arn := *s.EventDataStoreArn
 			id := arn[len(arn)-36:]
-			if p.Store == "" || p.Store == arn || p.Store == id || s.Name != nil && p.Store == *s.Name {
+			if name == "" || name == arn || name == id || s.Name != nil && name == *s.Name {
 				ids = append(ids, id)
 			}
 		}
@@ -75,8 +75,8 @@ func (p *proveCmd) stores(ctx context.Context, c *client.Client) (ids []string, 
 		}
 		in.NextToken = page.NextToken
 	}
-	if p.Store != "" && len(ids) == 0 {
-		return nil, fmt.Errorf("there is no event data store %q", p.Store)
+	if name != "" && len(ids) == 0 {
+		return nil, fmt.Errorf("there is no event data store %q", name)
 	}
 	return ids, nil
 }

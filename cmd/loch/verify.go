@@ -26,8 +26,15 @@ type verifyCmd struct {
 
 // Run checks, prints a line for each finding, and fails where there is one.
 func (v *verifyCmd) Run(ctx context.Context) error {
-	if given := countGiven(v.Results, v.Data, v.StoreURL, v.Proof); given != 1 && !(given == 2 && v.Data != "" && v.StoreURL != "") {
-		return errors.New("say what to verify: a folder of query results, --data DIR, --store-url s3://bucket/prefix (with --data or without), or --proof FILE")
+	running := ""
+	if v.Logs {
+		running = v.Endpoint
+	}
+	if given := countGiven(v.Results, v.Data, v.StoreURL, v.Proof, running); given != 1 && !(given == 2 && v.Data != "" && v.StoreURL != "") {
+		return errors.New("say what to verify: a folder of query results, --data DIR, --store-url s3://bucket/prefix (with --data or without), --logs (of the server at --endpoint), or --proof FILE")
+	}
+	if v.Logs {
+		return v.logs(ctx)
 	}
 	if v.Proof != "" {
 		return v.proof()

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 
 	"github.com/lochlake/loch/access"
+	"github.com/lochlake/loch/client"
 	"github.com/lochlake/loch/disk"
 	"github.com/lochlake/loch/meta"
 	"github.com/lochlake/loch/objstore"
@@ -23,8 +24,9 @@ type lakeFlags struct {
 	Data     string `help:"Verify the lake in the data folder of a stopped server." placeholder:"DIR" type:"path"`
 	StoreURL string `help:"Verify the lake at s3://bucket/prefix, where a server's tables lie; with --data against its metadata, too." placeholder:"URL"`
 	Full     bool   `help:"Of a lake: every event too, its hash and every column, and not the files' hashes alone."`
+	Logs     bool   `help:"Verify the transparency logs of the running server at --endpoint: that they are whole, signed, and go on from the last time."`
 	Proof    string `help:"Verify a proof that \"loch prove\" made: needs --key and no server." placeholder:"FILE" type:"path"`
-	Key      string `help:"The server's public key for proofs, which it prints when it starts, or a file with it. Default with --data: that of DIR/proof.key." placeholder:"KEY"`
+	Key      string `help:"The server's public key for proofs, which it prints when it starts, or a file with it. Default with --data: that of DIR/proof.key; with --logs: the server is asked, which proves nothing of the server." placeholder:"KEY"`
 	State    string `help:"File in which the checkpoints of the last verification are kept: a log that does not go on from them was set back or rewritten. Default: loch/checkpoints.json among the user's settings." placeholder:"FILE" type:"path"`
 }
 
@@ -91,6 +93,33 @@ func (v *verifyCmd) lake(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	return v.run(ctx, opt)
+}
+
+// logs verifies the logs of a running server.
+func (v *verifyCmd) logs(ctx context.Context) error {
+	c, err := v.client(ctx)
+	if err != nil {
+		return err
+	}
+	if v.Key == "" {
+		if v.Key, err = c.PublicProofKey(ctx); err != nil {
+			return err
+		}
+	}
+	opt := verify.Options{Objects: &client.Logs{Client: c}}
+	if opt.Key, err = v.publicKey(); err != nil {
+		return err
+	}
+	if opt.Logs, err = storesNamed(ctx, c, ""); err != nil {
+		return err
+	}
+	opt.Logs = append([]string{}, opt.Logs...) // a list also where it is empty
+	return v.run(ctx, opt)
+}
+
+// run verifies against the checkpoints of the last time, and keeps those of this time.
+func (v *verifyCmd) run(ctx context.Context, opt verify.Options) error {
 	state, err := v.statePath()
 	if err != nil {
 		return err
@@ -132,6 +161,10 @@ func (v *verifyCmd) tell(report verify.Report) error {
 			checked := ""
 			if v.Full {
 				checked = fmt.Sprintf(", %s recomputed", terminal.Counted(report.Checked, "event"))
+			}
+			if v.Logs {
+				fmt.Printf("valid: the logs of %s, of %s, with %s\n", terminal.Counted(int64(report.Stores), "store"), terminal.Counted(report.Events, "event"), plural(report.Leaves, "leaf", "leaves"))
+				return nil
 			}
 			fmt.Printf("valid: %s, %s in %s (%s)%s; %s, %d of them not yet under a checkpoint\n", terminal.Counted(int64(report.Stores), "store"), terminal.Counted(report.Events, "event"),
 				terminal.Counted(report.Files, "file"), terminal.Bytes(report.Bytes), checked, plural(report.Leaves+report.Pending, "leaf", "leaves"), report.Pending)

@@ -1,0 +1,66 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/lochlake/loch/objstore"
+)
+
+// Logs is a server's transparency logs as an object store that can only be read, under the keys that they have there (logs/ID/…).
+type Logs struct {
+	objstore.Store // nil: there is nothing else
+	Client         *Client
+}
+
+// Get reads a whole object of a log; off must be 0 and n negative.
+func (l *Logs) Get(ctx context.Context, key string, off, n int64) (io.ReadCloser, error) {
+	if off != 0 || n >= 0 {
+		return nil, errors.New("objects of a log are read whole")
+	}
+	return l.Client.fetch(ctx, "/loch/v1/"+key)
+}
+
+// fetch asks for something that is no JSON. What is not there is objstore.ErrNotExist.
+func (c *Client) fetch(ctx context.Context, path string) (io.ReadCloser, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.Endpoint+path, nil)
+	if err != nil {
+		return nil, err
+	}
+	const nothing = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855" // the SHA-256 of no body
+	if err := c.Sign(ctx, req, "cloudtrail", nothing); err != nil {
+		return nil, err
+	}
+	resp, err := c.HTTP.Do(req)
+	if err != nil {
+		return nil, Unreachable(c.Endpoint, err)
+	}
+	switch {
+	case resp.StatusCode == http.StatusNotFound:
+		return nil, errors.Join(fmt.Errorf("%s: %w", path, objstore.ErrNotExist), resp.Body.Close())
+	case resp.StatusCode >= 300:
+		defer resp.Body.Close()
+		return nil, readError(resp)
+	}
+	return resp.Body, nil
+}
+
+// PublicProofKey asks for the key that signs the server's logs, in base64. Who verifies by it trusts the server for it: note it where the server can't change it.
+func (c *Client) PublicProofKey(ctx context.Context) (string, error) {
+	in, err := c.fetch(ctx, "/loch/v1/logs/key")
+	if err != nil {
+		return "", err
+	}
+	b, err := io.ReadAll(io.LimitReader(in, 1<<10))
+	return strings.TrimSpace(string(b)), errors.Join(err, in.Close())
+}
+
+// Proof asks for the proof of an event of a store, by its ID.
+func (c *Client) Proof(ctx context.Context, storeID, eventID string, out any) error {
+	return c.Get(ctx, "/loch/v1/logs/"+url.PathEscape(storeID)+"/proof?event="+url.QueryEscape(eventID), out)
+}
