@@ -38,7 +38,7 @@ unit: ## all Go tests, the real aws CLI and boto3 among them
 	cd third_party/lru && go test ./...
 
 race: ## the rooms whose goroutines share state, under the race detector
-	go test -race -timeout 15m ./access ./identity ./imports ./ingest ./meta ./objstore ./query ./registry ./wal
+	go test -race -timeout 15m ./access ./identity ./imports ./ingest ./meta ./objstore ./query ./registry ./tlog ./verify ./wal
 
 fuzz-short: ## the fuzz targets of decoders, wire and parser for a short while
 	@SHORT=1 FUZZTIME=$(FUZZTIME) bash e2e/fuzz.sh

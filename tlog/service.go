@@ -125,7 +125,9 @@ func (s *Service) Flush(ctx context.Context) error {
 	)
 	g.SetLimit(logsAtOnce)
 	for _, id := range stores {
+		mu.Lock()
 		a := s.open[id]
+		mu.Unlock()
 		g.Go(func() error {
 			a, err := s.publish(ctx, id, a)
 			mu.Lock()

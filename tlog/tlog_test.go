@@ -54,6 +54,8 @@ func (m *memory) Put(_ context.Context, key string, r io.Reader, _ int64, _ bool
 }
 
 func (m *memory) Get(_ context.Context, key string, _, _ int64) (io.ReadCloser, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	b, ok := m.objects[key]
 	if !ok {
 		return nil, objstore.ErrNotExist
@@ -62,7 +64,10 @@ func (m *memory) Get(_ context.Context, key string, _, _ int64) (io.ReadCloser, 
 }
 
 func (m *memory) List(_ context.Context, prefix, _ string, fn func(objstore.Object) error) error {
-	for k := range maps.Clone(m.objects) {
+	m.mu.Lock()
+	all := maps.Clone(m.objects)
+	m.mu.Unlock()
+	for k := range all {
 		if bytes.HasPrefix([]byte(k), []byte(prefix)) {
 			if err := fn(objstore.Object{Key: k}); err != nil {
 				return err
@@ -267,5 +272,53 @@ func TestDamagedLogsTakeNothing(t *testing.T) {
 		if fmt.Sprint(m.objects) != before {
 			t.Error("something was written although changed:", name)
 		}
+	}
+}
+
+// many is metadata of several stores, each with a few leaves.
+type many struct {
+	mu   sync.Mutex
+	left map[string][]meta.Leaf
+}
+
+func (m *many) Leaves(_ context.Context, id string, _ int) ([]meta.Leaf, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.left[id], nil
+}
+
+func (m *many) PendingLogs(context.Context) (ids []string, err error) {
+	for id := range m.left {
+		ids = append(ids, id)
+	}
+	return ids, nil
+}
+
+func (m *many) PublishedLeaves(_ context.Context, id string, size int64) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.left[id] = nil
+	return nil
+}
+
+// A log that takes no leaves keeps no other from taking its own.
+func TestLogsDoNotWaitForEachOther(t *testing.T) {
+	m := &memory{objects: map[string][]byte{}, left: -1}
+	db := &many{left: map[string][]meta.Leaf{}}
+	for i := range 40 {
+		db.left[fmt.Sprintf("store-%d", i)] = []meta.Leaf{{Serial: int64(i % 2), Data: leaf(i)}} // every other one has a gap
+	}
+	s := service(db, m)
+	if err := s.Flush(t.Context()); !errors.Is(err, ErrGap) {
+		t.Error(err)
+	}
+	for i := range 40 {
+		_, err := Reader{m, fmt.Sprintf("store-%d", i)}.Checkpoint(t.Context())
+		if (err == nil) != (i%2 == 0) {
+			t.Errorf("store %d: %v", i, err)
+		}
+	}
+	if len(s.told) != 20 {
+		t.Errorf("%d errors are told", len(s.told))
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/lochlake/loch/proof"
 )
@@ -114,7 +115,35 @@ func (h *history) snapshot(s *proof.Snapshot) error {
 	return nil
 }
 
+// removal checks that what went was due: by the retention that the store had then, or after the seven days of its deletion.
 func (h *history) removal(r *proof.Removal) error {
+	due, err := time.Parse(time.RFC3339Nano, r.Due)
+	if err != nil {
+		return err
+	}
+	at, err := time.Parse(time.RFC3339Nano, r.At)
+	if err != nil {
+		return err
+	}
+	switch {
+	case h.store == nil:
+		return errors.New("events are removed from a store that the log does not tell of")
+	case at.Before(due):
+		return fmt.Errorf("removed at %s, and due at %s: early", r.At, r.Due)
+	case r.Rule == "deletion" && (len(r.Days) > 0 || h.store.DeleteAfter != r.Due):
+		return fmt.Errorf("the store was removed at %s; by its settings it was due at %q", r.At, h.store.DeleteAfter)
+	case r.Rule == "retention" && len(r.Days) == 0, r.Rule != "retention" && r.Rule != "deletion":
+		return fmt.Errorf("a removal by the rule %q of %d days", r.Rule, len(r.Days))
+	}
+	for _, d := range r.Days {
+		day, err := time.Parse(time.DateOnly, d)
+		if err != nil {
+			return err
+		}
+		if kept := day.AddDate(0, 0, h.store.RetentionDays+1); at.Before(kept) {
+			return fmt.Errorf("the events of %s were removed at %s: early, for the store keeps %d days", d, r.At, h.store.RetentionDays)
+		}
+	}
 	if len(r.Days) == 0 {
 		*h = history{files: map[string]proof.DataFile{}, objects: h.objects, batches: map[record][]*proof.Batch{}, deleted: true, store: h.store}
 		return nil
@@ -143,4 +172,13 @@ func (h *history) byDay() map[string][]*proof.Batch {
 		})
 	}
 	return days
+}
+
+// going tells whether the store's seven days are over, so that its files may be gone although no leaf says so yet.
+func (h *history) going(now time.Time) bool {
+	if h.store == nil || h.deleted || h.store.DeleteAfter == "" {
+		return false
+	}
+	due, err := time.Parse(time.RFC3339Nano, h.store.DeleteAfter)
+	return err == nil && now.After(due)
 }

@@ -196,7 +196,9 @@ func (c *dayCheck) file(ctx context.Context, f proof.DataFile, kind event.Kind) 
 	n, err := c.copy(ctx, key, io.MultiWriter(hashOnly{sum}, copied))
 	if errors.Is(err, objstore.ErrNotExist) {
 		c.found(c.id, key, "missing")
+		c.rowsMu.Lock()
 		c.broken = true
+		c.rowsMu.Unlock()
 		return nil
 	}
 	if err != nil {

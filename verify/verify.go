@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -121,7 +122,7 @@ func Run(ctx context.Context, opt Options) (Report, error) {
 		r.report.Stores++
 		switch {
 		case h == nil:
-		case opt.Logs != nil:
+		case opt.Logs != nil || h.going(time.Now()):
 			r.report.Events += h.events
 		default:
 			if s, ok := settings[id]; ok {

@@ -94,7 +94,7 @@ def checkpoint(text, key, store):
     lines = body.split("\n")
     if len(lines) != 4 or lines[0] != origin or not signature.startswith("\u2014 " + origin + " "):
         fail("the checkpoint is of another log or form")
-    raw = base64.b64decode(signature.split(" ")[2])
+    raw = base64.b64decode(signature.split("\n")[0].split(" ")[2])
     if raw[:4] != sha(origin.encode(), b"\n\1", key)[:4] or not signed(key, body.encode(), raw[4:]):
         fail("the checkpoint's signature is not the key's")
     return int(lines[1]), base64.b64decode(lines[2])
