@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/lochlake/loch/disk"
 	"github.com/lochlake/loch/disk/disktest"
@@ -289,4 +290,27 @@ func FuzzTexts(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestEmptyIDOverALostIndex: an event whose eventID is the empty text goes by its text's hash, also in an index that is made anew.
+func TestEmptyIDOverALostIndex(t *testing.T) {
+	dir := t.TempDir()
+	s := start(t, dir, []Target{everything(1)}, func(c *Config) { c.Logger = quiet })
+	r, err := event.NewDecoder().Decode([]byte(`{"eventVersion":"1.08","eventID":"","eventName":"A","eventSource":"s3.amazonaws.com","eventTime":"` + base.Format(time.RFC3339) + `"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := Delivery{Records: []event.Record{r}, Read: 1, Stores: []string{storeID(1)}}
+	if c := accept(t, s.Ingest, d); c.Stored != 1 {
+		t.Fatalf("%+v", c)
+	}
+	flush(t, s.Ingest)
+	s.stop(t)
+	if err := os.RemoveAll(filepath.Join(dir, "identity")); err != nil {
+		t.Fatal(err)
+	}
+	s = start(t, dir, []Target{everything(1)}, func(c *Config) { c.Logger = quiet })
+	if c := accept(t, s.Ingest, d); c.Known != 1 {
+		t.Errorf("%+v", c)
+	}
 }

@@ -205,7 +205,7 @@ func (s *store) openIndex() (*identity.Index, error) {
 	}
 	err = s.in.cfg.Tables.Identities(ctx, s.id, x.Covered(), func(row *lake.Stored) error {
 		id := string(row.EventID)
-		if row.EventID == nil {
+		if len(row.EventID) == 0 { // an empty one is none, as when it was decoded
 			id = hex.EncodeToString(row.Hash[:]) // as event.Record.ID has it
 		}
 		if keys = append(keys, identity.KeyOf(id, row.Hash)); len(keys) == cap(keys) {
