@@ -108,7 +108,7 @@ func (d *DuckDB) Close() error {
 }
 
 // A start takes as much of a core as a small statement does. So statements that run have the machine to themselves before a spare is started in place
-// of one that was taken: for a breath at most, and only as long as another is ready. After the last has ended, its answer goes out first.
+// of one that was taken: for a breath at most, and only as long as two others are ready, or searches one after another would wait for a start each. After the last has ended, its answer goes out first.
 const (
 	breath = time.Second
 	grace  = 25 * time.Millisecond
@@ -141,10 +141,10 @@ func (d *DuckDB) refill() {
 	}
 }
 
-// rest waits until no statement has run for the time of grace or no spare is left, for a breath at most.
+// rest waits until no statement has run for the time of grace or fewer than two spares are left, for a breath at most.
 func (d *DuckDB) rest() {
 	end := time.After(breath)
-	for len(d.spares) > 0 {
+	for len(d.spares) > 1 {
 		var quiet <-chan time.Time
 		if d.running.Load() == 0 {
 			quiet = time.After(grace)
