@@ -56,7 +56,7 @@ func ForTrino(ctx context.Context, parse func() (*Query, error), catalog Catalog
 	if q, err = parse(); err != nil { // a Query is checked once
 		return nil, err
 	}
-	w := &trinoWriter{checker: &checker{ctx: ctx, catalog: catalog, session: session, text: q.text}, tables: map[*tableUse]*trinoUse{}, opaque: map[*field]bool{}}
+	w := &trinoWriter{checker: &checker{ctx: ctx, catalog: catalog, session: session, text: q.text, parametric: q.parametric}, tables: map[*tableUse]*trinoUse{}, opaque: map[*field]bool{}}
 	defer func() {
 		switch e := recover().(type) {
 		case nil:
