@@ -1,7 +1,6 @@
 package differential
 
 import (
-	"errors"
 	"flag"
 	"fmt"
 	"log/slog"
@@ -12,7 +11,6 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/lochlake/loch/differential/trinotest"
 	"github.com/lochlake/loch/engine"
 )
 
@@ -27,18 +25,7 @@ func TestGenerated(t *testing.T) {
 	if os.Getenv("LOCH_TRINO") == "" {
 		t.Skip("LOCH_TRINO is not set")
 	}
-	srv, err := trinotest.Open(t.Context(), "../build/trino", true)
-	if errors.Is(err, trinotest.ErrUnavailable) {
-		t.Skip(err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := srv.Close(); err != nil {
-			t.Error(err)
-		}
-	}()
+	srv := openTrino(t)
 	first := firstSeed(t)
 	all := make([]statement, *generated)
 	for i := range all {

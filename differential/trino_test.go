@@ -26,18 +26,7 @@ func TestTrino(t *testing.T) {
 		t.Fatal(err)
 	}
 	all = slices.DeleteFunc(all, func(s statement) bool { return !strings.HasPrefix(s.File, *area) })
-	srv, err := trinotest.Open(t.Context(), "../build/trino", true)
-	if errors.Is(err, trinotest.ErrUnavailable) {
-		t.Skip(err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := srv.Close(); err != nil {
-			t.Error(err)
-		}
-	}()
+	srv := openTrino(t)
 	answers := askAll(t, srv, all)
 	old, err := readRecordings("testdata")
 	if err != nil {
@@ -98,4 +87,22 @@ func askAll(t *testing.T, srv *trinotest.Server, all []statement) []*recording {
 	close(next)
 	wg.Wait()
 	return out
+}
+
+// openTrino gives a Trino that ends with the test, which is skipped where there can be none.
+func openTrino(t *testing.T) *trinotest.Server {
+	t.Helper()
+	srv, err := trinotest.Open(t.Context(), "../build/trino", true)
+	if errors.Is(err, trinotest.ErrUnavailable) {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := srv.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return srv
 }

@@ -30,18 +30,7 @@ func TestWriter(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	srv, err := trinotest.Open(t.Context(), "../build/trino", true)
-	if errors.Is(err, trinotest.ErrUnavailable) {
-		t.Skip(err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := srv.Close(); err != nil {
-			t.Error(err)
-		}
-	}()
+	srv := openTrino(t)
 	next := make(chan *statement)
 	var wg sync.WaitGroup
 	for range runtime.NumCPU() + 1 {
