@@ -1,9 +1,37 @@
 package engine
 
 import (
+	"fmt"
 	"runtime"
+	"strings"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 )
+
+// A child's start until it is ready, and its end: forked by a nursery, and executed.
+func BenchmarkStart(b *testing.B) {
+	for _, w := range ways() {
+		b.Run(fmt.Sprintf("%s,forked=%t", strings.ReplaceAll(w.name, " ", "-"), w.forked), func(b *testing.B) {
+			d := newEngine(b, nil)
+			var cpu time.Duration
+			for b.Loop() {
+				c, err := d.startAs(w)
+				if err != nil {
+					b.Fatal(err)
+				}
+				var ts unix.Timespec
+				if err := unix.ClockGettime(int32(^c.pid())<<3|2, &ts); err != nil { // the process's CPU clock
+					b.Fatal(err)
+				}
+				cpu += time.Duration(ts.Nano())
+				c.end()
+			}
+			b.ReportMetric(float64(cpu.Microseconds())/float64(b.N), "child-cpu-us/op")
+		})
+	}
+}
 
 // A statement over one small file, from the job to the last row: what a child of its own costs.
 func BenchmarkSmallQuery(b *testing.B) {

@@ -12,9 +12,24 @@ import (
 	"time"
 )
 
+// process is a child's process as the system knows it.
+type process interface {
+	pid() int
+	kill() // ends it at once; it may be called from any goroutine, and after wait
+	alive() bool
+	wait() ending // until it has ended; called once
+}
+
+// ending is how a process ended.
+type ending struct {
+	text   string
+	killed bool // by SIGKILL
+}
+
 // child is one process of this binary that runs at most one statement.
 type child struct {
-	cmd     *exec.Cmd
+	process
+	ending  ending // once it has
 	dir     string // all that is its own: temp, its working directory, and in, where staged files appear
 	in      worker.Writer
 	stdin   *os.File
@@ -22,21 +37,23 @@ type child struct {
 	out     *worker.Reader
 	stderr  *tail
 	once    sync.Once
-	started time.Time
 }
+
+// launcher starts a process in a directory with a standard input, the pipe of its answers and what it writes to standard error. It does not close the files.
+type launcher func(dir string, in, answers *os.File, stderr *tail) (process, error)
 
 // temp is where the child may write; input where it finds staged files.
 func (c *child) temp() string  { return filepath.Join(c.dir, "temp") }
 func (c *child) input() string { return filepath.Join(c.dir, "in") }
 
-// start runs a child and waits until it is warm. attr are tried in order, as a machine may refuse some.
-func start(command []string, tempDir string, attr *syscall.SysProcAttr) (*child, error) {
+// start runs a child and waits until it is warm.
+func start(launch launcher, tempDir string) (*child, error) {
 	dir, err := os.MkdirTemp(tempDir, "query-")
 	if err != nil {
 		return nil, err
 	}
-	c := &child{dir: dir, stderr: &tail{}, started: time.Now()}
-	if err := c.launch(command, attr); err != nil {
+	c := &child{dir: dir, stderr: &tail{}}
+	if err := c.launch(launch); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	kind, _, err := c.out.Next()
@@ -46,13 +63,13 @@ func start(command []string, tempDir string, attr *syscall.SysProcAttr) (*child,
 		err = fmt.Errorf("it began with a frame %q", kind)
 	}
 	if err != nil {
-		state := c.end()
-		return nil, fmt.Errorf("start of a query process: %w (%v) %s", err, state, c.stderr)
+		c.end()
+		return nil, fmt.Errorf("start of a query process: %w (%s) %s", err, c.ending.text, c.stderr)
 	}
 	return c, nil
 }
 
-func (c *child) launch(command []string, attr *syscall.SysProcAttr) error {
+func (c *child) launch(launch launcher) error {
 	if err := errors.Join(os.Mkdir(c.temp(), 0o700), os.Mkdir(c.input(), 0o700)); err != nil {
 		return err
 	}
@@ -64,13 +81,7 @@ func (c *child) launch(command []string, attr *syscall.SysProcAttr) error {
 	if err != nil {
 		return errors.Join(err, inRead.Close(), inWrite.Close())
 	}
-	c.cmd = exec.Command(command[0], command[1:]...)
-	c.cmd.Dir = c.temp()
-	c.cmd.Env = []string{"TMPDIR=" + c.temp(), "HOME=" + c.temp(), "GOTRACEBACK=single"}
-	c.cmd.Stdin, c.cmd.Stderr = inRead, c.stderr
-	c.cmd.ExtraFiles = []*os.File{outWrite} // file descriptor 3
-	c.cmd.SysProcAttr = attr
-	err = c.cmd.Start()
+	c.process, err = launch(c.temp(), inRead, outWrite, c.stderr)
 	closed := errors.Join(inRead.Close(), outWrite.Close())
 	if err = errors.Join(err, closed); err != nil {
 		return errors.Join(err, inWrite.Close(), outRead.Close())
@@ -80,37 +91,67 @@ func (c *child) launch(command []string, attr *syscall.SysProcAttr) error {
 	return nil
 }
 
-// kill ends the child at once; what it does is lost. It may be called from any goroutine, and after end.
-func (c *child) kill() {
-	// The only error there can be is that it has ended already.
-	_ = c.cmd.Process.Kill()
+// end kills the child, waits for it, and removes all that was its own.
+func (c *child) end() {
+	c.kill()
+	c.bury()
 }
 
-// end kills the child, waits for it, and removes all that was its own.
-func (c *child) end() *os.ProcessState {
+// bury waits for a child that ends, and removes all that was its own.
+func (c *child) bury() {
 	c.once.Do(func() {
-		c.kill()
-		// Its exit status is read from the state; its pipes have nothing more to say.
+		// Its pipes have nothing more to say; its ending tells what there is to know.
 		_ = c.stdin.Close()
-		_ = c.cmd.Wait()
+		c.ending = c.process.wait()
 		_ = c.answers.Close()
 		// What cannot be removed now goes when the server starts next, which empties the directory.
 		_ = os.RemoveAll(c.dir)
 	})
-	return c.cmd.ProcessState
 }
 
-// wait lets a child that has sent its last frame end by itself, so that its state tells why it ended.
-func (c *child) wait() *os.ProcessState {
+// died lets a child that has sent its last frame end by itself, so that its ending tells why it did.
+func (c *child) died() ending {
 	timer := time.AfterFunc(2*time.Second, c.kill)
 	defer timer.Stop()
-	c.once.Do(func() {
-		_ = c.stdin.Close()
-		_ = c.cmd.Wait()
-		_ = c.answers.Close()
-		_ = os.RemoveAll(c.dir)
-	})
-	return c.cmd.ProcessState
+	c.bury()
+	return c.ending
+}
+
+// alive tells whether a spare child still runs.
+func (c *child) alive() bool { return c.process.alive() && !c.gone() }
+
+// executed is a process of its own binary, from its start.
+type executed struct{ cmd *exec.Cmd }
+
+// execute is the launcher of such processes.
+func execute(binary string, attr *syscall.SysProcAttr) launcher {
+	return func(dir string, in, answers *os.File, stderr *tail) (process, error) {
+		cmd := exec.Command(binary, worker.Argument)
+		cmd.Dir = dir
+		cmd.Env = []string{"TMPDIR=" + dir, "HOME=" + dir, "GOTRACEBACK=single"}
+		cmd.Stdin, cmd.Stderr = in, stderr
+		cmd.ExtraFiles = []*os.File{answers} // file descriptor 3
+		cmd.SysProcAttr = attr
+		if err := cmd.Start(); err != nil {
+			return nil, err
+		}
+		return executed{cmd}, nil
+	}
+}
+
+func (e executed) pid() int { return e.cmd.Process.Pid }
+
+func (e executed) kill() {
+	// The only error there can be is that it has ended already.
+	_ = e.cmd.Process.Kill()
+}
+
+func (e executed) alive() bool { return e.cmd.Process.Signal(syscall.Signal(0)) == nil }
+
+func (e executed) wait() ending {
+	// The state below says how it ended; that it did not end well is no failure of the wait.
+	_ = e.cmd.Wait()
+	return ending{e.cmd.ProcessState.String(), memoryDeath(e.cmd.ProcessState)}
 }
 
 // tail keeps the last bytes that a child wrote to standard error.

@@ -24,7 +24,6 @@ import (
 type Config struct {
 	TempDir  string                // children's own directories; emptied at the start
 	Spare    int                   // warm children kept ready; 0: 2
-	Command  []string              // what starts a child; nil: this binary with worker.Argument
 	Fetcher  Fetcher               // brings remote files near; nil: all files are local
 	Log      *slog.Logger          // nil: none
 	Registry prometheus.Registerer // nil: no metrics
@@ -48,8 +47,13 @@ type DuckDB struct {
 	stop    context.CancelFunc
 	wg      sync.WaitGroup
 
+	binary   string
+	starting sync.Mutex // guards the next three
+	ways     []*way     // to start a child, the best first; what the machine refuses has been taken off
+	proven   bool       // the first of them has worked
+	nursery  *nursery
+
 	mu       sync.Mutex
-	plainRun bool // the machine refuses namespaces
 	reported bool // the walls have been logged
 
 	started  prometheus.Counter
@@ -64,12 +68,9 @@ func NewDuckDB(cfg Config) (*DuckDB, error) {
 	if cfg.Spare <= 0 {
 		cfg.Spare = 2
 	}
-	if cfg.Command == nil {
-		self, err := ownBinary()
-		if err != nil {
-			return nil, fmt.Errorf("find this binary: %w", err)
-		}
-		cfg.Command = []string{self, worker.Argument}
+	self, err := ownBinary()
+	if err != nil {
+		return nil, fmt.Errorf("find this binary: %w", err)
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
@@ -83,7 +84,7 @@ func NewDuckDB(cfg Config) (*DuckDB, error) {
 	}
 	cfg.TempDir = dir
 	f := promauto.With(cfg.Registry)
-	d := &DuckDB{cfg: cfg, spares: make(chan *child, cfg.Spare), wake: make(chan struct{}, 1),
+	d := &DuckDB{cfg: cfg, binary: self, ways: ways(), spares: make(chan *child, cfg.Spare), wake: make(chan struct{}, 1),
 		started:  f.NewCounter(prometheus.CounterOpts{Name: "loch_engine_children_total", Help: "Query processes started."}),
 		failures: f.NewCounterVec(prometheus.CounterOpts{Name: "loch_engine_failures_total", Help: "Statements that failed, by kind."}, []string{"kind"}),
 		landlock: f.NewGauge(prometheus.GaugeOpts{Name: "loch_engine_landlock_version", Help: "Landlock version that confines query processes; 0: none."}),
@@ -102,6 +103,9 @@ func (d *DuckDB) Close() error {
 		case c := <-d.spares:
 			c.end()
 		default:
+			if d.nursery != nil {
+				d.nursery.close()
+			}
 			return os.RemoveAll(d.cfg.TempDir)
 		}
 	}
@@ -169,32 +173,92 @@ func (d *DuckDB) rouse() {
 	}
 }
 
-// start starts one child, in namespaces without a network where the machine allows them.
+// way is one way to start a child.
+type way struct {
+	name   string
+	attr   *syscall.SysProcAttr
+	forked bool // by a nursery
+}
+
+// ways are all there are, the best first: forked, which costs a fifth, before executed; in namespaces without a network before those of the server.
+func ways() []*way {
+	var all []*way
+	for _, forked := range []bool{true, false} {
+		if attr := unshared(); attr != nil {
+			all = append(all, &way{"in namespaces of its own", attr, forked})
+		}
+		all = append(all, &way{"in the server's namespaces", attributes(), forked})
+	}
+	return all
+}
+
+// start starts one child in the best way that the machine allows.
 func (d *DuckDB) start() (*child, error) {
-	d.mu.Lock()
-	plain := d.plainRun
-	d.mu.Unlock()
-	var refused error
-	if attr := unshared(); attr != nil && !plain {
-		c, err := start(d.cfg.Command, d.cfg.TempDir, attr)
-		if err == nil {
+	for {
+		w := d.way()
+		c, err := d.startAs(w)
+		d.starting.Lock()
+		switch {
+		case err == nil:
+			d.proven = true
+		case !d.proven && len(d.ways) > 1 && d.ways[0] == w:
+			d.ways = d.ways[1:]
+			d.cfg.Log.Warn("query processes cannot be started as they should", "way", w.name, "forked", w.forked, "error", err)
+			err = nil
+		}
+		d.starting.Unlock()
+		if c != nil {
 			d.started.Inc()
+		}
+		if c != nil || err != nil {
+			return c, err
+		}
+	}
+}
+
+// way is the way in which children are started now.
+func (d *DuckDB) way() *way {
+	d.starting.Lock()
+	defer d.starting.Unlock()
+	return d.ways[0]
+}
+
+// startAs starts one child; where its nursery has ended meanwhile, from another.
+func (d *DuckDB) startAs(w *way) (*child, error) {
+	if !w.forked {
+		return start(execute(d.binary, w.attr), d.cfg.TempDir)
+	}
+	var problem error
+	for range 2 {
+		n, err := d.nurseryFor(w)
+		if err != nil {
+			return nil, errors.Join(problem, fmt.Errorf("start of the nursery of query processes: %w", err))
+		}
+		c, err := start(n.launch, d.cfg.TempDir)
+		if err == nil {
 			return c, nil
 		}
-		refused = err
+		problem = errors.Join(problem, err)
 	}
-	c, err := start(d.cfg.Command, d.cfg.TempDir, attributes())
-	if err != nil {
-		return nil, err
+	return nil, problem
+}
+
+// nurseryFor gives the nursery, another where it has ended.
+func (d *DuckDB) nurseryFor(w *way) (*nursery, error) {
+	d.starting.Lock()
+	defer d.starting.Unlock()
+	if d.nursery != nil && d.nursery.alive() {
+		return d.nursery, nil
 	}
-	if refused != nil {
-		d.mu.Lock()
-		d.plainRun = true
-		d.mu.Unlock()
-		d.cfg.Log.Warn("query processes run without network namespaces of their own: the machine refuses them", "error", refused)
+	if d.nursery != nil {
+		d.nursery.close()
+		d.nursery = nil
 	}
-	d.started.Inc()
-	return c, nil
+	n, err := newNursery(d.binary, d.cfg.TempDir, w.attr)
+	if err == nil {
+		d.nursery = n
+	}
+	return n, err
 }
 
 // take gives a warm child, or starts one where none is ready. A spare that has died meanwhile is passed over.
@@ -394,12 +458,12 @@ func explainFailure(e worker.Failure) *Error {
 
 // died makes the error of a child that ended before its last frame.
 func (r *run) died(err error) error {
-	state := r.child.wait()
+	end := r.child.died()
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.EPIPE) {
 		err = errors.New("it ended before its answer did")
 	}
-	cause := fmt.Errorf("query process: %w (%v) %s", err, state, r.child.stderr)
-	if memoryDeath(state) {
+	cause := fmt.Errorf("query process: %w (%s) %s", err, end.text, r.child.stderr)
+	if end.killed {
 		return &Error{Crashed, "The query was ended from outside, most likely because the machine ran out of memory.", cause}
 	}
 	return &Error{Crashed, "The query engine ended unexpectedly while it ran this query.", cause}

@@ -169,7 +169,7 @@ func TestKilledChildIsOneFailedQuery(t *testing.T) {
 	r.sink = func([]Value) error {
 		if !killed {
 			killed = true
-			return syscall.Kill(r.child.cmd.Process.Pid, syscall.SIGKILL)
+			return syscall.Kill(r.child.pid(), syscall.SIGKILL)
 		}
 		return nil
 	}
@@ -239,7 +239,7 @@ func TestBackPressure(t *testing.T) {
 	r := run{d: d, job: Job{SQL: "SELECT repeat('x', 1000) || range FROM range(300000)", Columns: []Column{{Type: "varchar"}},
 		Limits: Limits{Memory: defaultMemory, Threads: 2, Temp: defaultTemp}}}
 	r.sink = func(v []Value) error {
-		pid = r.child.cmd.Process.Pid
+		pid = r.child.pid()
 		if n++; n%10_000 == 0 {
 			peak = max(peak, resident(t, pid))
 		}

@@ -30,11 +30,6 @@ func memoryDeath(s *os.ProcessState) bool {
 	return ok && w.Signaled() && w.Signal() == syscall.SIGKILL
 }
 
-// alive tells whether a spare child still runs.
-func (c *child) alive() bool {
-	return c.cmd.Process.Signal(syscall.Signal(0)) == nil && !c.gone()
-}
-
 // gone tells whether the child's end of the pipe is closed, as it is when the child has died but was not yet waited for.
 func (c *child) gone() bool {
 	var gone bool

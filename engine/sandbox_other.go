@@ -3,6 +3,7 @@
 package engine
 
 import (
+	"errors"
 	"os"
 	"syscall"
 )
@@ -17,5 +18,20 @@ func unshared() *syscall.SysProcAttr { return nil }
 
 func memoryDeath(*os.ProcessState) bool { return false }
 
-// alive tells whether a spare child still runs, as far as can be told without asking it.
-func (c *child) alive() bool { return c.cmd.Process.Signal(syscall.Signal(0)) == nil }
+// gone cannot be told here without asking the child.
+func (c *child) gone() bool { return false }
+
+// nursery is nothing that these systems can have: there each worker is a process from its start.
+type nursery struct{}
+
+func newNursery(string, string, *syscall.SysProcAttr) (*nursery, error) {
+	return nil, errors.ErrUnsupported
+}
+
+func (*nursery) launch(string, *os.File, *os.File, *tail) (process, error) {
+	return nil, errors.ErrUnsupported
+}
+
+func (*nursery) alive() bool { return false }
+
+func (*nursery) close() {}

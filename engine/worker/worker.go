@@ -28,7 +28,7 @@ func init() {
 	}
 }
 
-// work is a worker's whole life: it warms DuckDB, reads one job from standard input, confines itself, runs the statement and answers on file
+// work is a worker's whole life: it opens DuckDB, where no nursery has, reads one job from standard input, confines itself, runs the statement and answers on file
 // descriptor 3. It never returns. The process ends when standard input closes, so that no worker outlives its parent.
 func work() {
 	// The walls of an older kernel hold for this thread and those that it starts, as DuckDB's will be.
@@ -130,50 +130,6 @@ func (w *worker) run() error {
 		}
 	}
 	return w.answer(j)
-}
-
-// open makes the database, with one thread as yet, and has it load what every statement needs: its parser, its time zones.
-func (w *worker) open() error {
-	var config duckdb.Config
-	if duckdb.CreateConfig(&config) == duckdb.StateError {
-		return errors.New("DuckDB gave no configuration")
-	}
-	defer duckdb.DestroyConfig(&config)
-	temp, err := os.Getwd() // the parent starts a worker in its own directory
-	if err != nil {
-		return err
-	}
-	for _, o := range [][2]string{
-		{"threads", "1"}, {"temp_directory", temp}, {"autoinstall_known_extensions", "false"}, {"autoload_known_extensions", "false"},
-		{"allow_community_extensions", "false"}, {"allow_unsigned_extensions", "false"}, {"allow_persistent_secrets", "false"},
-	} {
-		if duckdb.SetConfig(config, o[0], o[1]) == duckdb.StateError {
-			return fmt.Errorf("DuckDB does not take the option %s", o[0])
-		}
-	}
-	var db duckdb.Database
-	var problem string
-	if duckdb.OpenExt(":memory:", &db, config, &problem) == duckdb.StateError {
-		return fmt.Errorf("open DuckDB: %s", problem)
-	}
-	if duckdb.Connect(db, &w.conn) == duckdb.StateError {
-		return errors.New("DuckDB gave no connection")
-	}
-	for _, s := range []string{
-		"SET TimeZone = 'UTC'",
-		"SET Calendar = 'gregorian'",
-		"SET enable_external_file_cache = false",  // one statement reads a file once
-		"SET streaming_buffer_size = '256KB'",     // it counts 16 bytes a string, however long
-		"SET order_by_non_integer_literal = true", // Trino takes constants in ORDER BY inside an aggregate
-		"SET enable_profiling = 'no_output'",
-		`SET custom_profiling_settings = '{"OPERATOR_TYPE": "true", "OPERATOR_CARDINALITY": "true", "TOTAL_BYTES_READ": "true"}'`,
-		"SELECT count(*), max(upper(i::VARCHAR)) FROM range(3) t(i) WHERE i > 1 GROUP BY i % 2 ORDER BY 1 LIMIT 1",
-	} {
-		if err := w.exec(s); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // prepare raises the walls: first the kernel's, then DuckDB's own, and locks them.
