@@ -21,6 +21,7 @@ type noLake struct{}
 
 func (noLake) CreateTable(context.Context, string, event.Kind) error { return nil }
 func (noLake) DropTable(context.Context, string) error               { return nil }
+func (noLake) RetireTable(context.Context, string) error             { return nil }
 
 // serveRegistry serves the operations on event data stores, channels and tags over a registry of its own.
 func serveRegistry(t *testing.T) (*wire, *registry.Registry) {

@@ -284,6 +284,28 @@ func (l *Lake) DropTable(ctx context.Context, storeID string) error {
 	})
 }
 
+// RetireTable refuses every further use of a store's table, whose row in the metadata is about to be deleted and its objects after that. It fails with ErrBusy while a query
+// reads the table or a commit goes on.
+func (l *Lake) RetireTable(_ context.Context, storeID string) error {
+	l.mu.Lock()
+	t := l.tables[storeID]
+	l.mu.Unlock()
+	if t == nil {
+		return nil // nobody uses it
+	}
+	if !t.commit.TryLock() {
+		return fmt.Errorf("retire table of store %s: %w", storeID, ErrBusy)
+	}
+	defer t.commit.Unlock()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.pins) > 0 {
+		return fmt.Errorf("retire table of store %s: %w", storeID, ErrBusy)
+	}
+	t.dropped = true
+	return nil
+}
+
 // table gives a store's table, reading it on first use.
 func (l *Lake) table(ctx context.Context, storeID string) (*tableState, error) {
 	l.mu.Lock()

@@ -42,6 +42,7 @@ type EventDataStore struct {
 	Internal              bool      // not the API's: event history
 	FederationStatus      string    // ENABLED or DISABLED: whether the Iceberg catalog shows the table
 	FederationRoleArn     string    // "" unless ENABLED
+	RemoveAfter           time.Time // until when nothing goes by retention, since that was lowered; zero: nothing waits
 }
 
 // Channel is a way in for events from outside AWS.
@@ -149,7 +150,10 @@ type DB interface {
 	// UpdateStore reads, lets change edit, and writes, in one transaction; change's error ends it unchanged.
 	// Leaves, here and in the other methods that take them, are entered for the store's log in the same transaction, in order.
 	UpdateStore(ctx context.Context, id string, change func(*EventDataStore) error, leaves ...[]byte) (EventDataStore, error)
-	DeleteStore(ctx context.Context, id string, leaves ...[]byte) error // the row, its tags, its table and its ledger; its log stays
+	// DeleteStore forgets the row, its tags, its table, its ledger and its lifted holds; its log stays. ErrHeld: a hold is not lifted.
+	DeleteStore(ctx context.Context, id string, leaves ...[]byte) error
+	// RetireStore is DeleteStore, and DeletedTables lists the store from then on.
+	RetireStore(ctx context.Context, id string, leaves ...[]byte) error
 
 	CreateChannel(ctx context.Context, c Channel) error
 	Channel(ctx context.Context, id string) (Channel, error)
@@ -191,6 +195,22 @@ type DB interface {
 	CreateTable(ctx context.Context, t Table, leaves ...[]byte) error
 	// SwapTable points the table to location if it still points to old, and raises Applied to applied if that is greater; else ErrConflict.
 	SwapTable(ctx context.Context, storeID, old, location string, applied int64, leaves ...[]byte) error
+
+	// RemoveFromTable is SwapTable for a change that takes events away, where r.Allow lets it; it notes what went, in the same transaction.
+	RemoveFromTable(ctx context.Context, storeID, old, location string, applied int64, r Removal, leaves ...[]byte) error
+	// RemovedFiles gives the files of a store's table that wait to be deleted, those first that were removed first.
+	RemovedFiles(ctx context.Context, storeID string) ([]RemovedFile, error)
+	ForgetRemovedFiles(ctx context.Context, storeID string, keys []string) error // they are deleted
+	// RemovedDays gives the days of a store whose events were ever removed, each with the index of the last such removal's leaf in the store's log.
+	RemovedDays(ctx context.Context, storeID string) (map[int32]int64, error)
+	// DeletedTables gives the retired stores whose table's files are still to be deleted.
+	DeletedTables(ctx context.Context) ([]string, error)
+	ForgetDeletedTable(ctx context.Context, storeID string) error
+
+	CreateHold(ctx context.Context, h Hold, leaves ...[]byte) error // ErrNotFound: the store
+	Hold(ctx context.Context, id string) (Hold, error)
+	Holds(ctx context.Context, storeID string) ([]Hold, error) // lifted ones too, the oldest first
+	UpdateHold(ctx context.Context, id string, change func(*Hold) error, leaves ...[]byte) (Hold, error)
 
 	// Leaves gives the first leaves of a store that wait for its log, at most limit, in order.
 	Leaves(ctx context.Context, storeID string, limit int) ([]Leaf, error)

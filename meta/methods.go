@@ -33,23 +33,44 @@ func (db *sqliteDB) UpdateStore(ctx context.Context, id string, change func(*Eve
 }
 
 func (db *sqliteDB) DeleteStore(ctx context.Context, id string, leaves ...[]byte) error {
+	return db.write(ctx, func(x tx) error { return x.deleteStore(id, leaves) })
+}
+
+func (db *sqliteDB) RetireStore(ctx context.Context, id string, leaves ...[]byte) error {
 	return db.write(ctx, func(x tx) error {
-		s, err := stores.get(x.ctx, &x.db.wstmts, id)
-		if err != nil {
+		if _, err := x.exec("INSERT OR IGNORE INTO deleted_tables (store_id) VALUES (?)", id); err != nil {
 			return err
 		}
-		for _, del := range []struct{ text, arg string }{
-			{"DELETE FROM tags WHERE arn = ?", s.ARN()},
-			{"DELETE FROM tables WHERE store_id = ?", id},
-			{"DELETE FROM ledger_targets WHERE name = ?", id}, // and with it what it holds
-			{"DELETE FROM stores WHERE id = ?", id},
-		} {
-			if _, err := x.exec(del.text, del.arg); err != nil {
-				return err
-			}
-		}
-		return x.leaves(id, leaves)
+		return x.deleteStore(id, leaves)
 	})
+}
+
+func (t tx) deleteStore(id string, leaves [][]byte) error {
+	s, err := stores.get(t.ctx, &t.db.wstmts, id)
+	if err != nil {
+		return err
+	}
+	held, err := t.held(id)
+	if err != nil {
+		return err
+	}
+	if len(held) > 0 {
+		return held[0].Err()
+	}
+	for _, del := range []struct{ text, arg string }{
+		{"DELETE FROM tags WHERE arn = ?", s.ARN()},
+		{"DELETE FROM tables WHERE store_id = ?", id},
+		{"DELETE FROM removed_files WHERE store_id = ?", id},
+		{"DELETE FROM removed_days WHERE store_id = ?", id},
+		{"DELETE FROM holds WHERE store_id = ?", id},
+		{"DELETE FROM ledger_targets WHERE name = ?", id}, // and with it what it holds
+		{"DELETE FROM stores WHERE id = ?", id},
+	} {
+		if _, err := t.exec(del.text, del.arg); err != nil {
+			return err
+		}
+	}
+	return t.leaves(id, leaves)
 }
 
 func (db *sqliteDB) CreateChannel(ctx context.Context, c Channel) error {
@@ -301,21 +322,23 @@ func (db *sqliteDB) CreateTable(ctx context.Context, t Table, leaves ...[]byte) 
 }
 
 func (db *sqliteDB) SwapTable(ctx context.Context, storeID, old, location string, applied int64, leaves ...[]byte) error {
-	return db.write(ctx, func(x tx) error {
-		// Where only the sequence moves on, Previous stays what it was.
-		n, err := x.exec("UPDATE tables SET previous = iif(location = ?2, previous, location), location = ?2, applied = max(applied, ?3) WHERE store_id = ?1 AND location = ?4",
-			storeID, location, applied, old)
-		if err != nil {
-			return err
-		}
-		if n == 1 {
-			return x.leaves(storeID, leaves)
-		}
-		if _, err := get(x.ctx, &x.db.wstmts, scanTable, tableColumns+" WHERE store_id = ?", storeID); err != nil {
-			return err
-		}
-		return ErrConflict
-	})
+	return db.write(ctx, func(x tx) error { return x.swap(storeID, old, location, applied, leaves) })
+}
+
+func (t tx) swap(storeID, old, location string, applied int64, leaves [][]byte) error {
+	// Where only the sequence moves on, Previous stays what it was.
+	n, err := t.exec("UPDATE tables SET previous = iif(location = ?2, previous, location), location = ?2, applied = max(applied, ?3) WHERE store_id = ?1 AND location = ?4",
+		storeID, location, applied, old)
+	if err != nil {
+		return err
+	}
+	if n == 1 {
+		return t.leaves(storeID, leaves)
+	}
+	if _, err := get(t.ctx, &t.db.wstmts, scanTable, tableColumns+" WHERE store_id = ?", storeID); err != nil {
+		return err
+	}
+	return ErrConflict
 }
 
 func (db *sqliteDB) Value(ctx context.Context, key string) (string, error) {

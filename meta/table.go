@@ -77,11 +77,11 @@ func (t table[T]) update(ctx context.Context, db *sqliteDB, id string, fn func(*
 var stores = table[EventDataStore]{
 	name: "stores",
 	columns: "id, account, region, name, status, kind, multi_region, organization, retention_days, billing_mode, " +
-		"termination_protection, selectors, created, updated, delete_after, status_before, internal, federation_status, federation_role",
+		"termination_protection, selectors, created, updated, delete_after, status_before, internal, federation_status, federation_role, remove_after",
 	fields: func(s *EventDataStore) []any {
 		return []any{&s.ID, &s.Account, &s.Region, &s.Name, &s.Status, &s.Kind, &s.MultiRegion, &s.Organization,
 			&s.RetentionDays, &s.BillingMode, &s.TerminationProtection, &s.Selectors, (*stamp)(&s.Created),
-			(*stamp)(&s.Updated), (*stamp)(&s.DeleteAfter), &s.StatusBefore, &s.Internal, &s.FederationStatus, &s.FederationRoleArn}
+			(*stamp)(&s.Updated), (*stamp)(&s.DeleteAfter), &s.StatusBefore, &s.Internal, &s.FederationStatus, &s.FederationRoleArn, (*stamp)(&s.RemoveAfter)}
 	},
 }
 

@@ -20,6 +20,7 @@ type Leaf struct {
 	Snapshot *Snapshot `json:"snapshot,omitempty"`
 	Removal  *Removal  `json:"removal,omitempty"`
 	Store    *Store    `json:"store,omitempty"`
+	Hold     *Hold     `json:"hold,omitempty"`
 }
 
 // Digest is a SHA-256 as leaves write it: 64 hexadecimal digits.
@@ -107,6 +108,18 @@ type Settings struct {
 	Protected     bool            `json:"terminationProtection"`
 	Selectors     json.RawMessage `json:"selectors,omitempty"`
 	DeleteAfter   string          `json:"deleteAfter,omitempty"` // RFC 3339
+	RemoveAfter   string          `json:"removeAfter,omitempty"` // RFC 3339: until then nothing goes by retention, since that was lowered
+}
+
+// Hold says that a legal hold was placed on the store, or on a range of event time in it, or lifted. Between the two nothing that it covers goes.
+type Hold struct {
+	Change string `json:"change"`         // placed, lifted
+	ID     string `json:"id"`             // of the hold, the same in both
+	At     string `json:"at"`             // RFC 3339
+	By     string `json:"by"`             // ARN of the caller
+	From   string `json:"from,omitempty"` // RFC 3339: eventTime from which on events are held; none: no bound
+	To     string `json:"to,omitempty"`   // the first eventTime that is not held any more; none: no bound
+	Reason string `json:"reason"`
 }
 
 // Time writes a time as leaves have it.
@@ -139,7 +152,7 @@ func DecodeLeaf(b []byte) (l Leaf, err error) {
 		return l, fmt.Errorf("a leaf of version %d, which this program doesn't know", l.Version)
 	}
 	n := 0
-	for _, has := range []bool{l.Batch != nil, l.Snapshot != nil, l.Removal != nil, l.Store != nil} {
+	for _, has := range []bool{l.Batch != nil, l.Snapshot != nil, l.Removal != nil, l.Store != nil, l.Hold != nil} {
 		if has {
 			n++
 		}

@@ -189,7 +189,12 @@ func TestLeaves(t *testing.T) {
 	if fmt.Sprint(got.Added, got.Removed, got.Manifests, *got.List, *got.Metadata) != fmt.Sprint(want.Added, want.Removed, want.Manifests, *want.List, *want.Metadata) || len(parts) < 3 {
 		t.Error("parts do not make the whole", len(parts))
 	}
-	for _, bad := range []string{`{}`, `{"v":1}`, `{"v":2,"batch":{}}`, `{"v":1,"batch":{},"store":{}}`, `{"v":1,"batch":{"x":1}}`, `{"v":1,"batch":{}} {}`, ``} {
+	hold := Hold{Change: "placed", ID: "7", At: "2026-01-02T03:04:05Z", By: "me", From: "2025-01-01T00:00:00Z", Reason: "case <7>"}
+	b, err := Leaf{Hold: &hold}.Encode()
+	if back, derr := DecodeLeaf(b); err != nil || derr != nil || *back.Hold != hold {
+		t.Errorf("%s: %v, %v", b, err, derr)
+	}
+	for _, bad := range []string{`{}`, `{"v":1,"hold":{},"removal":{}}`, `{"v":1}`, `{"v":2,"batch":{}}`, `{"v":1,"batch":{},"store":{}}`, `{"v":1,"batch":{"x":1}}`, `{"v":1,"batch":{}} {}`, ``} {
 		if l, err := DecodeLeaf([]byte(bad)); err == nil {
 			t.Errorf("%s is %+v", bad, l)
 		}

@@ -191,7 +191,7 @@ func TestAttempts(t *testing.T) {
 	if status() != want {
 		t.Errorf("%+v", status())
 	}
-	g.ok(g.Sweep(ctx))
+	g.ok(g.Flush(ctx))
 	g.clock = g.clock.Add(time.Minute)
 	g.Attempted(c.ID, "e2", "InvalidData")
 	want.AttemptTime, want.AttemptEventID, want.ErrorCode = g.clock, "e2", "InvalidData"
@@ -204,7 +204,7 @@ func TestAttempts(t *testing.T) {
 	}
 	g.Attempted(c.ID, "e3", "")
 	g.ok(g.DeleteChannel(ctx, here, c.ID))
-	g.ok(g.Sweep(ctx)) // nobody's status is no error
+	g.ok(g.Flush(ctx)) // nobody's status is no error
 }
 
 func TestTags(t *testing.T) {

@@ -17,6 +17,9 @@ func SettingsOf(s *meta.EventDataStore) proof.Settings {
 	if !s.DeleteAfter.IsZero() {
 		out.DeleteAfter = proof.Time(s.DeleteAfter)
 	}
+	if !s.RemoveAfter.IsZero() {
+		out.RemoveAfter = proof.Time(s.RemoveAfter)
+	}
 	return out
 }
 

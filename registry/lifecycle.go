@@ -2,6 +2,9 @@ package registry
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"maps"
 	"time"
 
 	"github.com/lochlake/loch/awserr"
@@ -32,6 +35,11 @@ func (r *Registry) DeleteStore(ctx context.Context, sc meta.Scope, ref string) e
 		if err := r.importing(ctx, s); err != nil {
 			return err
 		}
+		if h, err := r.heldBy(ctx, s.ID); err != nil {
+			return err
+		} else if h != nil {
+			return awserr.New("EventDataStoreTerminationProtectedException", "The event data store cannot be deleted: %v.", h.Err())
+		}
 		s.StatusBefore, s.Status, s.DeleteAfter = s.Status, PendingDeletion, r.now().Add(deletionWait)
 		return nil
 	})
@@ -44,12 +52,83 @@ func (r *Registry) RestoreStore(ctx context.Context, sc meta.Scope, ref string) 
 		if s.Status != PendingDeletion {
 			return wrongStatus(s, PendingDeletion)
 		}
-		if r.dropping[s.ID] || !r.now().Before(s.DeleteAfter) {
-			return storeNotFound(ref) // it is going
+		if !r.now().Before(s.DeleteAfter) {
+			if h, err := r.heldBy(ctx, s.ID); err != nil {
+				return err
+			} else if h == nil {
+				return storeNotFound(ref) // it is going
+			}
+		}
+		if r.dropping[s.ID] {
+			return storeNotFound(ref)
 		}
 		s.Status, s.StatusBefore, s.DeleteAfter = s.StatusBefore, "", time.Time{}
 		return nil
 	})
+}
+
+// heldBy gives a hold on any part of a store, nil where there is none.
+func (r *Registry) heldBy(ctx context.Context, storeID string) (*meta.Hold, error) {
+	holds, err := r.cfg.DB.Holds(ctx, storeID)
+	return meta.HeldBy(holds, time.Time{}, time.Time{}), err
+}
+
+// Sweep removes for good the stores whose seven days are over and that no hold keeps, and deletes the files of their tables. What fails is tried again by the next call; so is what a
+// crash left undone. Its owner calls it every few minutes, while the clock can be believed; only one call goes on at a time.
+func (r *Registry) Sweep(ctx context.Context) error {
+	r.sweeping.Lock()
+	defer r.sweeping.Unlock()
+	var errs []error
+	for id, s := range r.current.Load().stores {
+		if s.Status == PendingDeletion && !r.now().Before(s.DeleteAfter) {
+			if err := r.retire(ctx, id); err != nil {
+				errs = append(errs, fmt.Errorf("removing event data store %s: %w", id, err))
+			}
+		}
+	}
+	gone, err := r.cfg.DB.DeletedTables(ctx)
+	errs = append(errs, err)
+	for _, id := range gone {
+		err := r.cfg.Lake.DropTable(ctx, id)
+		if err == nil {
+			err = r.cfg.DB.ForgetDeletedTable(ctx, id)
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("deleting the files of event data store %s, which was removed: %w", id, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// retire removes one store from the metadata, with its table, in one transaction with the leaf that tells of it. From then on it cannot be restored; before that
+// nothing of it has gone.
+func (r *Registry) retire(ctx context.Context, id string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := r.current.Load().stores[id]
+	if s == nil || s.Status != PendingDeletion || r.now().Before(s.DeleteAfter) {
+		return nil // restored meanwhile
+	}
+	if h, err := r.heldBy(ctx, id); err != nil || h != nil {
+		return err
+	}
+	if err := r.cfg.Lake.RetireTable(ctx, id); err != nil {
+		return err
+	}
+	r.dropping[id] = true // also where the next step fails: the table is of no use any more
+	told, err := removalOf(&s.EventDataStore, r.now())
+	if err != nil {
+		return err
+	}
+	if err := r.cfg.DB.RetireStore(ctx, id, told); err != nil {
+		return err
+	}
+	delete(r.dropping, id)
+	stores := maps.Clone(r.current.Load().stores)
+	delete(stores, id)
+	r.current.Store(index(stores))
+	r.log.InfoContext(ctx, "removed a deleted event data store for good", "store", id)
+	return nil
 }
 
 // StartIngestion lets live events in again. The errors are those of StartEventDataStoreIngestion.

@@ -4,7 +4,6 @@ package registry
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -25,6 +24,8 @@ type Lake interface {
 	CreateTable(ctx context.Context, storeID string, kind event.Kind) error
 	// DropTable removes a store's table and all its files; that there is none, or half of one, is no error.
 	DropTable(ctx context.Context, storeID string) error
+	// RetireTable refuses every further use of a store's table, whose files are to go; it fails where something uses it now.
+	RetireTable(ctx context.Context, storeID string) error
 }
 
 // Quotas bound what an account may have in a region ("Quotas in AWS CloudTrail").
@@ -41,8 +42,10 @@ type Config struct {
 	// "": there is no organisation.
 	ManagementAccount string
 	Quotas            Quotas
-	Log               *slog.Logger     // nil: slog.Default()
-	Now               func() time.Time // nil: time.Now
+	// RetentionGrace is how long nothing goes by a store's retention after UpdateStore lowered it: so long it can be raised again and everything is still there. 0: seven days.
+	RetentionGrace time.Duration
+	Log            *slog.Logger     // nil: slog.Default()
+	Now            func() time.Time // nil: time.Now
 }
 
 // maxHistories bounds the accounts that have an event history, since events may name any.
@@ -57,7 +60,8 @@ type Registry struct {
 	current atomic.Pointer[snapshot] // what ingest sees; replaced whole on every change
 
 	mu       sync.Mutex      // held by the one change that goes on
-	dropping map[string]bool // stores whose table Sweep is dropping
+	dropping map[string]bool // stores whose table is retired, and that are still in the metadata
+	sweeping sync.Mutex      // held by Sweep
 
 	attemptsMu sync.Mutex
 	attempts   map[string]*Ingestion // by channel ID; those not yet written to the metadata
@@ -83,6 +87,9 @@ func New(ctx context.Context, cfg Config) (*Registry, error) {
 	}
 	if cfg.Quotas.Channels == 0 {
 		cfg.Quotas.Channels = 25
+	}
+	if cfg.RetentionGrace == 0 {
+		cfg.RetentionGrace = retentionGrace
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -188,52 +195,8 @@ func (r *Registry) Target(_ context.Context, storeID string) (ingest.Target, err
 	return ingest.Target{}, fmt.Errorf("event data store %s: %w", storeID, meta.ErrNotFound)
 }
 
-// Sweep removes for good the stores whose seven days are over, with their tables, and writes down the channels' latest attempts. What
-// fails is tried again by the next call. Its owner calls it every few minutes.
-func (r *Registry) Sweep(ctx context.Context) error {
-	errs := []error{r.flush(ctx)}
-	for id, s := range r.current.Load().stores {
-		if s.Status == PendingDeletion && !r.now().Before(s.DeleteAfter) {
-			if err := r.sweep(ctx, id); err != nil {
-				errs = append(errs, fmt.Errorf("removing event data store %s: %w", id, err))
-			}
-		}
-	}
-	return errors.Join(errs...)
-}
-
-// sweep removes one store. Once its table began to go it cannot be restored, even if the clock steps back.
-func (r *Registry) sweep(ctx context.Context, id string) error {
-	r.mu.Lock()
-	s := r.current.Load().stores[id]
-	if s == nil || s.Status != PendingDeletion || r.dropping[id] {
-		r.mu.Unlock()
-		return nil
-	}
-	r.dropping[id] = true
-	r.mu.Unlock()
-
-	err := r.cfg.Lake.DropTable(ctx, id) // without mu: it may take minutes
-
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	delete(r.dropping, id)
-	if err != nil {
-		return err
-	}
-	told, err := removalOf(&s.EventDataStore, r.now())
-	if err != nil {
-		return err
-	}
-	if err := r.cfg.DB.DeleteStore(ctx, id, told); err != nil {
-		return err
-	}
-	stores := maps.Clone(r.current.Load().stores)
-	delete(stores, id)
-	r.current.Store(index(stores))
-	r.log.InfoContext(ctx, "removed a deleted event data store for good", "store", id)
-	return nil
-}
+// Flush writes down the channels' latest attempts. Its owner calls it every few minutes.
+func (r *Registry) Flush(ctx context.Context) error { return r.flush(ctx) }
 
 // Close writes down the channels' latest attempts.
 func (r *Registry) Close(ctx context.Context) error { return r.flush(ctx) }

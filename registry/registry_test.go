@@ -26,8 +26,11 @@ type tables struct {
 	mu                   sync.Mutex
 	kinds                map[string]event.Kind
 	failCreate, failDrop error
+	failRetire           error
 	dropping             func()
 }
+
+func (l *tables) RetireTable(context.Context, string) error { return l.failRetire }
 
 func (l *tables) CreateTable(_ context.Context, id string, k event.Kind) error {
 	l.mu.Lock()
@@ -263,12 +266,20 @@ func TestSweep(t *testing.T) {
 	_, err = g.RestoreStore(ctx, here, s.ID)
 	g.code(err, "EventDataStoreNotFoundException") // too late
 
-	g.tables.failDrop = errors.New("a query reads it")
+	g.tables.failRetire = errors.New("a query reads it")
 	if err := g.Sweep(ctx); err == nil || !strings.Contains(err.Error(), s.ID) {
 		t.Fatal(err)
 	}
 	if _, err := g.Target(ctx, s.ID); err != nil {
 		t.Fatal(err)
+	}
+	g.tables.failRetire, g.tables.failDrop = nil, errors.New("no such bucket")
+	if err := g.Sweep(ctx); err == nil || !strings.Contains(err.Error(), s.ID) {
+		t.Fatal(err)
+	}
+	g.restart() // the store is gone, and what is left of its files goes later
+	if _, ok := g.tables.kinds[s.ID]; !ok {
+		t.Fatal("the table is gone")
 	}
 	g.tables.failDrop = nil
 	// While the table goes, the clock steps back and somebody wants the store again.

@@ -324,7 +324,14 @@ func (r *Registry) UpdateStore(ctx context.Context, sc meta.Scope, ref string, i
 		if err := r.importing(ctx, s); err != nil {
 			return err
 		}
-		return r.apply(s, in)
+		before := s.RetentionDays
+		if err := r.apply(s, in); err != nil {
+			return err
+		}
+		if s.RetentionDays < before {
+			s.RemoveAfter = r.now().Add(r.cfg.RetentionGrace)
+		}
+		return nil
 	})
 }
 

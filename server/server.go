@@ -311,7 +311,7 @@ func (s *Server) sweep(ctx context.Context) {
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
 	for {
-		if err := s.registry.Sweep(ctx); err != nil && ctx.Err() == nil {
+		if err := errors.Join(s.registry.Flush(ctx), s.registry.Sweep(ctx)); err != nil && ctx.Err() == nil {
 			s.log.Error("sweeping deleted event data stores", "error", err)
 		}
 		select {

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"time"
@@ -30,18 +29,23 @@ type history struct {
 	id       int64                     // of the present snapshot
 	open     *proof.Snapshot           // whose parts are not all there yet
 	store    *proof.Settings
+	holds    map[string]span // that are not lifted, by their ID
+	removing []string        // days that a removal named, whose files the next snapshot takes out
 	deleted  bool
 	events   int64 // of batches
 	rows     int64 // of files
 }
 
 func newHistory() *history {
-	return &history{files: map[string]proof.DataFile{}, objects: map[string]proof.Digest{}, batches: map[record][]*proof.Batch{}}
+	return &history{files: map[string]proof.DataFile{}, objects: map[string]proof.Digest{}, batches: map[record][]*proof.Batch{}, holds: map[string]span{}}
 }
 
 func (h *history) add(l proof.Leaf) error {
 	if h.open != nil && l.Snapshot == nil {
 		return errors.New("stands between the parts of a snapshot")
+	}
+	if h.removing != nil && l.Snapshot == nil {
+		return errors.New("stands between a removal and its snapshot")
 	}
 	switch {
 	case l.Batch != nil:
@@ -50,6 +54,8 @@ func (h *history) add(l proof.Leaf) error {
 		return h.snapshot(l.Snapshot)
 	case l.Removal != nil:
 		return h.removal(l.Removal)
+	case l.Hold != nil:
+		return h.hold(l.Hold)
 	default:
 		h.store = &l.Store.Settings
 		return nil
@@ -108,6 +114,9 @@ func (h *history) snapshot(s *proof.Snapshot) error {
 	}
 	if h.open = s; s.Part == s.Parts {
 		h.open, h.id = nil, s.ID
+		if err := h.removed(); err != nil {
+			return err
+		}
 		if h.rows != h.events {
 			return fmt.Errorf("with snapshot %d the table has %d events, and %d came in batches and were not removed", s.ID, h.rows, h.events)
 		}
@@ -115,48 +124,15 @@ func (h *history) snapshot(s *proof.Snapshot) error {
 	return nil
 }
 
-// removal checks that what went was due: by the retention that the store had then, or after the seven days of its deletion.
-func (h *history) removal(r *proof.Removal) error {
-	due, err := time.Parse(time.RFC3339Nano, r.Due)
-	if err != nil {
-		return err
-	}
-	at, err := time.Parse(time.RFC3339Nano, r.At)
-	if err != nil {
-		return err
-	}
-	switch {
-	case h.store == nil:
-		return errors.New("events are removed from a store that the log does not tell of")
-	case at.Before(due):
-		return fmt.Errorf("removed at %s, and due at %s: early", r.At, r.Due)
-	case r.Rule == "deletion" && (len(r.Days) > 0 || h.store.DeleteAfter != r.Due):
-		return fmt.Errorf("the store was removed at %s; by its settings it was due at %q", r.At, h.store.DeleteAfter)
-	case r.Rule == "retention" && len(r.Days) == 0, r.Rule != "retention" && r.Rule != "deletion":
-		return fmt.Errorf("a removal by the rule %q of %d days", r.Rule, len(r.Days))
-	}
-	for _, d := range r.Days {
-		day, err := time.Parse(time.DateOnly, d)
-		if err != nil {
-			return err
-		}
-		if kept := day.AddDate(0, 0, h.store.RetentionDays+1); at.Before(kept) {
-			return fmt.Errorf("the events of %s were removed at %s: early, for the store keeps %d days", d, r.At, h.store.RetentionDays)
+// removed checks that a snapshot after a removal took out the days' files, all of them.
+func (h *history) removed() error {
+	days := h.removing
+	h.removing = nil
+	for path := range h.files {
+		if slices.Contains(days, dayOf(path)) {
+			return fmt.Errorf("the events of %s were removed, and their file %s is still in the table", dayOf(path), path)
 		}
 	}
-	if len(r.Days) == 0 {
-		*h = history{files: map[string]proof.DataFile{}, objects: h.objects, batches: map[record][]*proof.Batch{}, deleted: true, store: h.store}
-		return nil
-	}
-	maps.DeleteFunc(h.batches, func(at record, list []*proof.Batch) bool {
-		gone := slices.Contains(r.Days, at.day)
-		if gone {
-			for _, b := range list {
-				h.events -= b.Count
-			}
-		}
-		return gone
-	})
 	return nil
 }
 
