@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -171,16 +172,47 @@ func tableFiles(dir string) (count int, size int64, err error) {
 	return int(n), size, err
 }
 
-// readSoFar is what the server and the query processes that have ended read, from files, pipes and sockets together: more than the table's share of it.
+// readSoFar is what the server and its query processes, those that have ended too, read from files, pipes and sockets together: more than the table's share of it.
 func (s *served) readSoFar() (int64, error) {
 	time.Sleep(50 * time.Millisecond) // a query's process is waited for after its answer
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/io", s.cmd.Process.Pid))
+	return readBy(s.cmd.Process.Pid)
+}
+
+// readBy is what a process, those that it has waited for, and those below it have read.
+func readBy(pid int) (int64, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/io", pid))
 	if err != nil {
 		return 0, err
 	}
 	var n int64
-	_, err = fmt.Sscanf(string(text), "rchar: %d", &n)
-	return n, err
+	if _, err := fmt.Sscanf(string(text), "rchar: %d", &n); err != nil {
+		return 0, err
+	}
+	lists, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
+	if err != nil {
+		return 0, err
+	}
+	for _, list := range lists {
+		text, err := os.ReadFile(list)
+		if errors.Is(err, os.ErrNotExist) {
+			continue // that thread has ended
+		}
+		if err != nil {
+			return 0, err
+		}
+		for child := range strings.FieldsSeq(string(text)) {
+			id, err := strconv.Atoi(child)
+			if err != nil {
+				return 0, err
+			}
+			read, err := readBy(id)
+			if err != nil {
+				return 0, err
+			}
+			n += read
+		}
+	}
+	return n, nil
 }
 
 // bucket is a bucket of a versitygw of its own, reached through a proxy that counts what the store sends.
