@@ -63,28 +63,20 @@ func (c *commitCatalog) CommitTable(ctx context.Context, ident table.Identifier,
 			return nil, "", fmt.Errorf("%w: %w", table.ErrCommitFailed, err)
 		}
 	}
-	next, err := table.UpdateTableMetadata(cur.Metadata(), updates, cur.MetadataLocation())
+	next, err := change(cur.Metadata(), cur.MetadataLocation(), updates)
 	if err != nil {
 		return nil, "", fmt.Errorf("update metadata of store %s: %w", c.storeID, err)
-	}
-	// Snapshots hold pointers into the metadata they were built from, and so every generation of a table in memory: build it anew.
-	fresh, err := table.MetadataBuilderFromBase(next, "")
-	if err != nil {
-		return nil, "", err
-	}
-	if next, err = fresh.Build(); err != nil {
-		return nil, "", err
 	}
 	location := metadataLocation(next.Location(), metadataVersion(cur.MetadataLocation())+1)
 	sum, err := c.lake.writeMetadata(ctx, location, next)
 	if err != nil {
 		return nil, "", err
 	}
-	change, err := c.lake.snapshotOf(ctx, cur.Metadata(), next, location, sum, c.sums)
+	made, err := c.lake.snapshotOf(ctx, cur.Metadata(), next, location, sum, c.sums)
 	if err != nil {
 		return nil, "", fmt.Errorf("leaves of store %s: %w", c.storeID, err)
 	}
-	told, err := leaves(c.batches, change)
+	told, err := leaves(c.batches, made)
 	if err != nil {
 		return nil, "", fmt.Errorf("leaves of store %s: %w", c.storeID, err)
 	}

@@ -56,7 +56,10 @@ func (l *Lake) Commit(ctx context.Context, storeID string, files Files, applied 
 		return nil // an earlier try went through, and its answer was lost
 	}
 	cat := &commitCatalog{lake: l, storeID: storeID, applied: max(applied, was), base: base, batches: files.batches, sums: files.sums}
-	tx := cat.table(base.Metadata(), base.MetadataLocation()).NewTransaction()
+	tx, err := cat.transaction(base)
+	if err != nil {
+		return fmt.Errorf("commit to store %s: %w", storeID, err)
+	}
 	props := iceberg.Properties{appliedProperty: strconv.FormatInt(applied, 10), commitProperty: name}
 	// File names hold new UUIDs, so a check for duplicates would only read every manifest.
 	err = tx.AddDataFiles(ctx, files.files, props, table.WithoutDuplicateCheck(), table.WithoutAutoNameMapping())

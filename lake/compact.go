@@ -206,7 +206,10 @@ func (l *Lake) replace(ctx context.Context, t *tableState, done []merged) error 
 	}
 	base, applied := t.now()
 	cat := &commitCatalog{lake: l, storeID: t.id, applied: applied, base: base}
-	tx := cat.table(base.Metadata(), base.MetadataLocation()).NewTransaction()
+	tx, err := cat.transaction(base)
+	if err != nil {
+		return err
+	}
 	rewrite := tx.NewRewrite(iceberg.Properties{appliedProperty: fmt.Sprint(applied)})
 	gone := map[string]bool{}
 	for _, m := range done {
