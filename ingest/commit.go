@@ -158,6 +158,7 @@ func (s *store) commitOne(c *chunk, n int) bool {
 // Nothing that was accepted is given up because something fails.
 func (in *Ingest) retry(what, id string, do func() error) error {
 	wait := in.cfg.Backoff
+	defer in.stalled.over(id, what)
 	for tries := 1; ; tries++ {
 		err := do()
 		if err == nil {
@@ -179,6 +180,7 @@ func (in *Ingest) retry(what, id string, do func() error) error {
 		if tries == 1 {
 			in.metrics.stalled.Inc()
 		}
+		in.stalled.failed(id, what, tries, in.cfg.Now(), err)
 		in.slog.Error("failed, and is tried again: "+what, "store", id, "tries", tries, "again_in", wait, "error", err)
 		in.metrics.retries.Inc()
 		select {

@@ -42,6 +42,7 @@ type Ingest struct {
 	bulk    *semaphore.Weighted // of those, bytes of batches whose callers wait for room
 	writers *semaphore.Weighted // chunks being written
 	merging chan struct{}       // identity merges
+	stalled stalls
 
 	ctx    context.Context // of all goroutines; ended by Close
 	cancel context.CancelFunc

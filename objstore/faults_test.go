@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/lochlake/loch/objstore"
+	"github.com/lochlake/loch/objstore/s3fault"
 	"github.com/lochlake/loch/objstore/s3test"
 )
 
@@ -177,6 +178,28 @@ func TestS3Faults(t *testing.T) {
 		}
 		if _, err := s.Stat(ctx, "x"); err == nil || errors.Is(err, objstore.ErrNotExist) {
 			t.Errorf("stat: %v", err)
+		}
+	})
+	t.Run("hanging upload", func(t *testing.T) {
+		p, err := s3fault.Start(srv.Endpoint)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer p.Close()
+		cfg := srv.Config(bucket)
+		cfg.Endpoint, cfg.Stall, cfg.Attempts, cfg.PartSize = p.URL, 200*time.Millisecond, 2, 64<<20
+		s, err := objstore.OpenS3(t.Context(), cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		large := noise(11, 40<<20) // more than sockets hold
+		p.Spoil(s3fault.Fault{Kind: s3fault.Hang})
+		if err := s.Put(t.Context(), "large", bytes.NewReader(large), int64(len(large)), false); err == nil {
+			t.Error("an upload that nobody took went well")
+		}
+		p.Mend()
+		if err := s.Put(t.Context(), "large", bytes.NewReader(large), int64(len(large)), false); err != nil {
+			t.Error(err)
 		}
 	})
 }

@@ -26,7 +26,7 @@ type S3Config struct {
 	PathStyle   bool                    // bucket in the path, not in the host's name, as most compatible stores want
 	Credentials aws.CredentialsProvider // nil: the default chain (environment, profile, instance role)
 	Attempts    int                     // tries of one request; 0: 6
-	Stall       time.Duration           // how long a response may go without a byte; 0: 30 s
+	Stall       time.Duration           // how long a request or a response may go without a byte; 0: 30 s
 	PartSize    int64                   // objects above it are uploaded in parts of this size; 0: 16 MiB; S3's least is 5 MiB
 }
 
@@ -79,6 +79,15 @@ func OpenS3(ctx context.Context, c S3Config) (*S3, error) {
 		WithTransportOptions(func(t *http.Transport) {
 			t.ResponseHeaderTimeout = c.Stall
 			t.MaxIdleConnsPerHost = 64
+			// A server that stops reading would keep an upload for ever: the timeout above begins when all of it is sent.
+			dial := t.DialContext
+			t.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+				conn, err := dial(ctx, network, addr)
+				if err != nil {
+					return nil, err
+				}
+				return sending{conn, c.Stall}, nil
+			}
 		})
 	opts := []func(*config.LoadOptions) error{
 		config.WithHTTPClient(hc),
@@ -190,4 +199,17 @@ func Open(ctx context.Context, location string, c S3Config) (Store, error) {
 	default:
 		return OpenLocal(location)
 	}
+}
+
+// sending is a connection on which no piece of a request may wait longer than that for the other side to take it.
+type sending struct {
+	net.Conn
+	stall time.Duration
+}
+
+func (s sending) Write(b []byte) (int, error) {
+	if err := s.SetWriteDeadline(time.Now().Add(s.stall)); err != nil {
+		return 0, err
+	}
+	return s.Conn.Write(b)
 }

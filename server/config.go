@@ -46,11 +46,14 @@ type S3 struct {
 	Endpoint, Region     string
 	PathStyle            bool
 	AccessKey, SecretKey string // both "": the AWS environment's, profile's or instance's
+
+	Attempts int           // tries of one request; 6
+	Stall    time.Duration // how long a request or an answer may go without a byte; 30 s
 }
 
 // Store is how package objstore is told so.
 func (s S3) Store() objstore.S3Config {
-	c := objstore.S3Config{Endpoint: s.Endpoint, Region: s.Region, PathStyle: s.PathStyle}
+	c := objstore.S3Config{Endpoint: s.Endpoint, Region: s.Region, PathStyle: s.PathStyle, Attempts: s.Attempts, Stall: s.Stall}
 	if s.AccessKey != "" {
 		c.Credentials = credentials.NewStaticCredentialsProvider(s.AccessKey, s.SecretKey, "")
 	}

@@ -322,16 +322,6 @@ func (s *Server) sweep(ctx context.Context) {
 	}
 }
 
-// health answers 200 while the metadata can be read, the lake's heart.
-func (s *Server) health(w http.ResponseWriter, r *http.Request) {
-	if _, err := s.db.Tables(r.Context()); err != nil {
-		s.log.Error("health check", "error", err)
-		http.Error(w, "metadata cannot be read", http.StatusServiceUnavailable)
-		return
-	}
-	fmt.Fprintln(w, "ok")
-}
-
 // Close drains: calls in hand are answered, imports stop where they can go on later, running queries end, everything accepted is committed.
 func (s *Server) Close(ctx context.Context) error {
 	s.once.Do(func() { s.err = s.shut(ctx) })

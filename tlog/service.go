@@ -11,6 +11,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -58,7 +60,9 @@ type Service struct {
 
 	turn chan struct{} // held by who appends
 	open map[string]*appender
-	told map[string]string // by store: the error that was logged last
+
+	telling sync.Mutex
+	told    map[string]string // by store: the error that was logged last
 
 	stop context.CancelFunc
 	done sync.WaitGroup
@@ -112,6 +116,7 @@ func (s *Service) Flush(ctx context.Context) error {
 		s.tell(ctx, "", err)
 		return err
 	}
+	s.tell(ctx, "", nil)
 	for id := range s.open { // any of them: which one matters little
 		if len(s.open) <= logsOpen {
 			break
@@ -147,11 +152,20 @@ func (s *Service) Flush(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// tell logs an error when it is new, and its end. The caller holds turn, and a lock where several tell.
+// Failing lists the stores whose logs take no leaves, sorted; "" among them means that it is not known which have leaves that wait.
+func (s *Service) Failing() []string {
+	s.telling.Lock()
+	defer s.telling.Unlock()
+	return slices.Sorted(maps.Keys(s.told))
+}
+
+// tell logs an error when it is new, and its end.
 func (s *Service) tell(ctx context.Context, store string, err error) {
 	if ctx.Err() != nil {
 		return
 	}
+	s.telling.Lock()
+	defer s.telling.Unlock()
 	switch was := s.told[store]; {
 	case err == nil && was != "":
 		delete(s.told, store)

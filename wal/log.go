@@ -9,7 +9,8 @@
 //   - Sequences rise and are never given twice, not after a failed write and not after a restart, even where the
 //     failed record reached the disk.
 //   - After a failed write or fsync nothing more is appended to that segment. The log refuses appends until it has cut
-//     the segment back to what was acknowledged and begun a new one (it tries, at most every RetryAfter, when an append asks).
+//     the segment back to what was acknowledged and begun a new one. It tries every RetryAfter, whether an append asks or not: who
+//     keeps senders away while the log is failed must not keep it failed.
 //   - Opening cuts nothing but the unfinished last record of the last segment. Whatever else is bad is reported, copied to quarantine/,
 //     and skipped; every good record before and behind it is kept.
 package wal
@@ -46,7 +47,7 @@ type Options struct {
 	After        int64                 // sequences given begin above it, and above every one that the log holds
 	SegmentBytes int64                 // a segment is closed when it is larger; default 64 MiB, at most MaxBytes/4
 	MaxBytes     int64                 // all segments together; appends beyond are refused with ErrFull; default 1 GiB. No record is larger than a quarter
-	RetryAfter   time.Duration         // default 1 s; negative: at once
+	RetryAfter   time.Duration         // default 1 s; negative: at once, when an append asks
 	FS           disk.FS               // default disk.OS
 	Logger       *slog.Logger          // default slog.Default()
 	Registerer   prometheus.Registerer // nil: the metrics are not registered
@@ -160,7 +161,11 @@ func (l *Log) give(ctx context.Context, r *request) error {
 func (l *Log) write() {
 	defer close(l.stopped)
 	group := make([]*request, 0, groupAppends)
-	for r := range l.appends {
+	for {
+		r, ok := l.await()
+		if !ok {
+			return
+		}
 		group = append(group[:0], r)
 		size := len(r.data)
 	gather:
@@ -185,6 +190,32 @@ func (l *Log) write() {
 			close(r.done)
 		}
 	}
+}
+
+// await gives the next append, false where there will be none. While it waits a failed log tries to work again.
+func (l *Log) await() (*request, bool) {
+	for l.failure.Load() != nil && l.opt.RetryAfter > 0 {
+		retry := time.NewTimer(l.opt.RetryAfter)
+		select {
+		case r, ok := <-l.appends:
+			retry.Stop()
+			return r, ok
+		case <-retry.C:
+			if err := l.rotate(); err != nil {
+				_ = l.fail(err) // Failing tells it
+			}
+		}
+	}
+	r, ok := <-l.appends
+	return r, ok
+}
+
+// Failing is why the log refuses appends now, nil where it takes them. A log that is full is not failing.
+func (l *Log) Failing() error {
+	if f := l.failure.Load(); f != nil {
+		return fmt.Errorf("%w: %w", ErrFailed, f.err)
+	}
+	return nil
 }
 
 // commit makes a group durable, all of it or (as far as anybody is told) none.

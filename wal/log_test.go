@@ -8,10 +8,13 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/lochlake/loch/disk"
 	"github.com/lochlake/loch/disk/disktest"
@@ -349,6 +352,60 @@ func TestFailureRefusesFastUntilRetry(t *testing.T) {
 	}
 	if writes != 2 {
 		t.Errorf("%d syncs tried, want 1", writes-1)
+	}
+}
+
+// TestWorksAgainByItself: a log that failed takes appends again when the disk does, though none was asked for meanwhile.
+func TestWorksAgainByItself(t *testing.T) {
+	for _, errno := range []syscall.Errno{syscall.ENOSPC, syscall.EROFS, syscall.EIO} {
+		t.Run(errno.Error(), func(t *testing.T) {
+			var broken atomic.Bool
+			tried, mended := make(chan struct{}, 1), make(chan struct{}, 1)
+			fs := &disktest.FS{FS: disk.OS, Hook: func(op, name string) (int, error) {
+				if op == "syncdir" && !broken.Load() {
+					select {
+					case mended <- struct{}{}:
+					default:
+					}
+				}
+				if !broken.Load() || op != "write" && op != "create" {
+					return 0, nil
+				}
+				if op == "create" {
+					select {
+					case tried <- struct{}{}:
+					default:
+					}
+				}
+				return 0, errno
+			}}
+			dir := t.TempDir()
+			l := open(t, Options{Dir: dir, FS: fs, RetryAfter: time.Millisecond, Logger: slog.New(slog.DiscardHandler)})
+			add(t, l, "a")
+			broken.Store(true)
+			if _, err := l.Append(t.Context(), 1, []byte("b"), nil); !errors.Is(err, ErrFailed) || !errors.Is(err, errno) {
+				t.Errorf("got %v", err)
+			}
+			<-tried
+			if err := l.Failing(); !errors.Is(err, ErrFailed) || !errors.Is(err, errno) {
+				t.Errorf("failing with %v", err)
+			}
+			for len(mended) > 0 {
+				<-mended
+			}
+			broken.Store(false)
+			<-mended
+			for l.Failing() != nil { // the segment is begun; the writer says so next
+				runtime.Gosched()
+			}
+			add(t, l, "c")
+			if err := l.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if got := replayed(t, open(t, Options{Dir: dir}), 0); got != "a c" {
+				t.Errorf("replayed %q", got)
+			}
+		})
 	}
 }
 

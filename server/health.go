@@ -1,0 +1,44 @@
+package server
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// health answers 200 while events are taken and the metadata can be read, else 503. What makes neither impossible, but keeps events from their tables, follows in
+// further lines. Whoever may reach the address may read it: causes, which can hold paths and addresses, are in the log.
+func (s *Server) health(w http.ResponseWriter, r *http.Request) {
+	status, lines := http.StatusOK, []string{"ok"}
+	down := func(line string, err error) {
+		s.log.Error("health check", "error", err)
+		if status == http.StatusOK {
+			status, lines = http.StatusServiceUnavailable, nil
+		}
+		lines = append(lines, line)
+	}
+	if _, err := s.db.Tables(r.Context()); err != nil {
+		down("metadata cannot be read", err)
+	}
+	if err := s.ingest.Refusing(); err != nil {
+		down("events are refused: the durable log takes none", err)
+	}
+	if s.ingest.Replaying() {
+		lines = append(lines, "events that were accepted before the start are being brought to their stores")
+	}
+	for _, stall := range s.ingest.Stalls() {
+		lines = append(lines, fmt.Sprintf("store %s: events wait for their table: %s fails since %s, tried %d times", stall.Store, stall.Step, stall.Since.UTC().Format(time.RFC3339), stall.Tries))
+	}
+	for _, id := range s.logs.Failing() {
+		if id == "" {
+			lines = append(lines, "transparency logs: leaves wait: the metadata cannot be read")
+			continue
+		}
+		lines = append(lines, fmt.Sprintf("store %s: its transparency log takes no leaves", id))
+	}
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = io.WriteString(w, strings.Join(lines, "\n")+"\n") // the asker may be gone: nobody is left to tell
+}
