@@ -201,6 +201,9 @@ func flip(t *testing.T, path string) {
 		t.Fatal(err)
 	}
 	b[len(b)/2] ^= 1
+	if err := os.Chmod(path, 0o600); err != nil { // objects are read-only
+		t.Fatal(err)
+	}
 	if err := os.WriteFile(path, b, 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -21,8 +21,9 @@ const asideDir = ".aside"
 
 // Local keeps objects as files below a directory.
 type Local struct {
-	root string // absolute, clean
-	next atomic.Uint64
+	root      string // absolute, clean
+	next      atomic.Uint64
+	immutable bool // files get the flag of that name
 }
 
 // OpenLocal opens the store in dir, which is made where it is missing. What a crash left half written is removed. One process at a time may
@@ -32,14 +33,26 @@ func OpenLocal(dir string) (*Local, error) {
 	if err != nil {
 		return nil, err
 	}
-	aside := filepath.Join(root, asideDir)
-	if err := os.RemoveAll(aside); err != nil {
-		return nil, err
-	}
-	if err := os.MkdirAll(aside, 0o700); err != nil {
+	if err := emptyAside(root); err != nil {
 		return nil, err
 	}
 	return &Local{root: root}, nil
+}
+
+// emptyAside makes the folder for half-written files, empty, in a root.
+func emptyAside(root string) error {
+	aside := filepath.Join(root, asideDir)
+	left, err := os.ReadDir(aside)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	for _, e := range left {
+		path := filepath.Join(aside, e.Name())
+		if err := unsealed(path, func() error { return os.RemoveAll(path) }); err != nil {
+			return err
+		}
+	}
+	return os.MkdirAll(aside, 0o700)
 }
 
 // CheckKey tells what is wrong with a key: keys are slash-separated parts, none of them empty, "." or "..", and without NUL.
@@ -62,6 +75,9 @@ func (l *Local) file(key string) (string, error) {
 	return filepath.Join(l.root, filepath.FromSlash(key)), nil
 }
 
+// fileMode is every object's: an object is never written to, only replaced or removed, and events are nobody else's.
+const fileMode = 0o400
+
 // Put writes aside, syncs, and gives the file its name: by rename, or by link where it must be new.
 func (l *Local) Put(ctx context.Context, key string, r io.Reader, size int64, onlyNew bool) error {
 	path, err := l.file(key)
@@ -72,7 +88,7 @@ func (l *Local) Put(ctx context.Context, key string, r io.Reader, size int64, on
 		return err
 	}
 	aside := filepath.Join(l.root, asideDir, strconv.FormatUint(l.next.Add(1), 36))
-	f, err := os.OpenFile(aside, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	f, err := os.OpenFile(aside, os.O_WRONLY|os.O_CREATE|os.O_EXCL, fileMode)
 	if err != nil {
 		return fmt.Errorf("put %s: %w", key, err)
 	}
@@ -94,9 +110,14 @@ func (l *Local) Put(ctx context.Context, key string, r io.Reader, size int64, on
 		return fmt.Errorf("put %s: %w", key, err)
 	}
 	if onlyNew {
-		err = os.Link(aside, path)
+		if err = os.Link(aside, path); err == nil {
+			err = os.Remove(aside) // a file with the flag would keep its other name, too
+		}
 	} else {
-		err = os.Rename(aside, path)
+		err = unsealed(path, func() error { return os.Rename(aside, path) })
+	}
+	if err == nil {
+		err = l.seal(path)
 	}
 	switch {
 	case errors.Is(err, fs.ErrExist):
@@ -291,7 +312,7 @@ func (l *Local) Delete(_ context.Context, key string) error {
 	if err != nil {
 		return err
 	}
-	if err := os.Remove(path); err != nil {
+	if err := unsealed(path, func() error { return os.Remove(path) }); err != nil {
 		if errors.Is(notExist(err), ErrNotExist) {
 			return nil
 		}

@@ -17,19 +17,21 @@ type Config struct {
 	Account string // 12 digits, of the root key; "" is the one that an existing key has, and DefaultAccount for a new one
 	Region  string // that clients of the root key sign for unless told otherwise; "" is us-east-1
 
-	StoreURL string // where the tables lie: s3://bucket/prefix, or "" for Dir/lake
-	StoreS3  S3     // how StoreURL is reached
-	ImportS3 S3     // how the sources of imports are reached; where it is empty, as StoreS3
+	StoreURL  string // where the tables lie: s3://bucket/prefix, or "" for Dir/lake
+	StoreS3   S3     // how StoreURL is reached
+	Immutable bool   // with tables in Dir/lake: their files get the file system's flag of that name
+	ImportS3  S3     // how the sources of imports are reached; where it is empty, as StoreS3
 
-	CommitInterval time.Duration // how long accepted events may wait before they are committed; 2 s
-	MaxStores      int           // event data stores of an account in a region; 10
-	CacheBytes     int64         // local cache of remote objects; 10 GB
-	QueryMemory    int64         // of one query, bytes; 2 GB
-	QueryThreads   int           // of one query; all cores
-	QueryTemp      int64         // temporary files of one query, bytes; 20 GB
-	QueryTime      time.Duration // of one query; 1 h
-	QuerySlots     int           // queries that run at once; one for each core
-	Engine         string        // where queries run: "" or "duckdb" is here, trino=http://user@host:8080/catalog is there
+	CommitInterval  time.Duration // how long accepted events may wait before they are committed; 2 s
+	MaxStores       int           // event data stores of an account in a region; 10
+	AuditEventsRate float64       // PutAuditEvents calls a second of an account in a region; AWS's quota of 100
+	CacheBytes      int64         // local cache of remote objects; 10 GB
+	QueryMemory     int64         // of one query, bytes; 2 GB
+	QueryThreads    int           // of one query; all cores
+	QueryTemp       int64         // temporary files of one query, bytes; 20 GB
+	QueryTime       time.Duration // of one query; 1 h
+	QuerySlots      int           // queries that run at once; one for each core
+	Engine          string        // where queries run: "" or "duckdb" is here, trino=http://user@host:8080/catalog is there
 
 	NoCompaction    bool          // small files stay as they are
 	CompactionShare float64       // of one core's time, while there is other work; a fifth

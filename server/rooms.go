@@ -137,7 +137,7 @@ func (s *Server) handle(front *api.Server, eng engine.Engine) {
 	front.HandleEventDataStores(s.registry)
 	front.HandleChannels(s.registry)
 	front.HandleTags(s.registry)
-	front.HandleAuditEvents(api.AuditEvents{Channels: s.db, Ingest: s.ingest, Attempted: s.registry.Attempted})
+	front.HandleAuditEvents(api.AuditEvents{Channels: s.db, Ingest: s.ingest, Attempted: s.registry.Attempted, Rate: s.cfg.AuditEventsRate})
 	front.HandleImports(s.imports)
 	front.HandleStreams(s.imports)
 	front.HandleQueries(s.queries)

@@ -233,14 +233,22 @@ func TestAnyChangedByteIsFound(t *testing.T) {
 		default:
 			now[rng.IntN(len(now))] ^= byte(1 + rng.IntN(255))
 		}
-		b.ok(os.WriteFile(path, now, 0o600))
+		b.ok(tamper(path, now))
 		r := b.verify(false, Seen{b.origin(): seen[b.origin()]})
 		if !slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.Object == name }) {
 			t.Errorf("attempt %d: %s of %s is not named: %v", n, what, name, r.Findings)
 		}
-		b.ok(os.WriteFile(path, was, 0o600))
+		b.ok(tamper(path, was))
 	}
 	b.clean(false, seen)
+}
+
+// tamper writes over an object, as somebody may who may change its mode.
+func tamper(path string, content []byte) error {
+	if err := os.Chmod(path, 0o600); err != nil {
+		return err
+	}
+	return os.WriteFile(path, content, 0o600)
 }
 
 func (b *bed) origin() string { return key.Public().Origin(b.store) }
@@ -310,7 +318,7 @@ func TestRollbacksAndSwapsAreFound(t *testing.T) {
 		}
 	}
 	slices.Sort(data)
-	b.ok(os.WriteFile(b.objects.LocalPath(data[0]), now[data[1]], 0o600))
+	b.ok(tamper(b.objects.LocalPath(data[0]), now[data[1]]))
 	found("a file in another's place", Seen{})
 	b.ok(os.Remove(b.objects.LocalPath(data[0])))
 	found("a file removed", Seen{})
@@ -319,7 +327,7 @@ func TestRollbacksAndSwapsAreFound(t *testing.T) {
 	r := tlog.Reader{Objects: b.objects, StoreID: b.store}
 	other, err := proof.NewKey(make([]byte, proof.SeedSize)).Sign(b.store, seen[b.origin()].Size, proof.Hash(seen[b.origin()].Root))
 	b.ok(err)
-	b.ok(os.WriteFile(b.objects.LocalPath(r.Key(proof.CheckpointPath)), other, 0o600))
+	b.ok(tamper(b.objects.LocalPath(r.Key(proof.CheckpointPath)), other))
 	found("a checkpoint of another key", Seen{})
 
 	_, err = b.db.UpdateStore(t.Context(), b.store, func(s *meta.EventDataStore) error { s.RetentionDays = 7; return nil })

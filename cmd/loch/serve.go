@@ -29,15 +29,18 @@ type serverFlags struct {
 	S3       s3Flags `embed:"" prefix:"s3-" envprefix:"LOCH_S3_" group:"S3 of --store-url, of imports and of delivered results"`
 	ImportS3 s3Flags `embed:"" prefix:"import-s3-" envprefix:"LOCH_IMPORT_S3_" group:"S3 of imports and of delivered results, where it is another"`
 
-	CommitInterval time.Duration `help:"How long accepted events may wait for company before they are committed to their table." default:"2s"`
-	MaxStores      int           `help:"Event data stores an account may have in a region." default:"10"`
-	CacheSize      bytesFlag     `help:"Local cache of remote objects, with --store-url." default:"10GB"`
-	QueryMemory    bytesFlag     `help:"Memory of one query." default:"2GB"`
-	QueryThreads   int           `help:"Threads of one query. Default: all cores." placeholder:"N"`
-	QueryTemp      bytesFlag     `help:"Temporary files of one query." default:"20GB"`
-	QueryTime      time.Duration `help:"Time of one query." default:"1h"`
-	Engine         string        `help:"Where queries run: duckdb, which is inside, or trino=http://user@host:8080/catalog (docs/configuration.md). Default: ${default}." default:"duckdb" env:"LOCH_ENGINE" placeholder:"ENGINE"`
-	QuerySlots     int           `help:"Queries that run at once; others of the ten an account may have wait. Default: one for each core." placeholder:"N"`
+	Keep keepFlags `embed:""`
+
+	CommitInterval  time.Duration `help:"How long accepted events may wait for company before they are committed to their table." default:"2s"`
+	MaxStores       int           `help:"Event data stores an account may have in a region." default:"10"`
+	AuditEventsRate float64       `help:"PutAuditEvents calls an account may make in a second in a region." default:"100" placeholder:"N"`
+	CacheSize       bytesFlag     `help:"Local cache of remote objects, with --store-url." default:"10GB"`
+	QueryMemory     bytesFlag     `help:"Memory of one query." default:"2GB"`
+	QueryThreads    int           `help:"Threads of one query. Default: all cores." placeholder:"N"`
+	QueryTemp       bytesFlag     `help:"Temporary files of one query." default:"20GB"`
+	QueryTime       time.Duration `help:"Time of one query." default:"1h"`
+	Engine          string        `help:"Where queries run: duckdb, which is inside, or trino=http://user@host:8080/catalog (docs/configuration.md). Default: ${default}." default:"duckdb" env:"LOCH_ENGINE" placeholder:"ENGINE"`
+	QuerySlots      int           `help:"Queries that run at once; others of the ten an account may have wait. Default: one for each core." placeholder:"N"`
 
 	Compaction      float64       `help:"Share of one core's time in which small files are merged while there is other work; 0: they are never merged." default:"0.2" placeholder:"SHARE"`
 	CompactionQuiet time.Duration `help:"How long a day must have got no events before the rest of its small files is merged." default:"2m"`
@@ -56,9 +59,11 @@ func (f s3Flags) config() server.S3 {
 }
 
 func (f *serverFlags) config() server.Config {
-	return server.Config{Account: f.Account, Region: f.Region, StoreURL: f.StoreURL, StoreS3: f.S3.config(), ImportS3: f.ImportS3.config(),
-		CommitInterval: f.CommitInterval, MaxStores: f.MaxStores, CacheBytes: int64(f.CacheSize), QueryMemory: int64(f.QueryMemory), QueryThreads: f.QueryThreads,
+	cfg := server.Config{Account: f.Account, Region: f.Region, StoreURL: f.StoreURL, StoreS3: f.S3.config(), ImportS3: f.ImportS3.config(),
+		CommitInterval: f.CommitInterval, MaxStores: f.MaxStores, AuditEventsRate: f.AuditEventsRate, CacheBytes: int64(f.CacheSize), QueryMemory: int64(f.QueryMemory), QueryThreads: f.QueryThreads,
 		QueryTemp: int64(f.QueryTemp), QueryTime: f.QueryTime, QuerySlots: f.QuerySlots, NoCompaction: f.Compaction <= 0, CompactionShare: f.Compaction, CompactionQuiet: f.CompactionQuiet, Engine: f.Engine}
+	f.Keep.apply(&cfg)
+	return cfg
 }
 
 // memoryTarget is what the Go runtime aims to stay under, well below what a server may take (768 MB): then the collector runs more often rather than let an import's garbage pile up.
