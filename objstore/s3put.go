@@ -47,8 +47,8 @@ func (s *S3) Put(ctx context.Context, key string, r io.Reader, size int64, onlyN
 		}
 	}
 	err = s.fault("put", key, err)
-	if onlyNew && errors.Is(err, ErrExists) && s.ours(ctx, full, marks[nonceKey]) {
-		return nil // an earlier try had won, and its answer was lost
+	if onlyNew && err != nil && s.ours(ctx, full, marks[nonceKey]) {
+		return nil // an earlier try had won, and its answer was lost. The later ones' may be, too: who refuses a write at once need not read it
 	}
 	return err
 }
