@@ -105,6 +105,7 @@ func TestTrinoCatalog(t *testing.T) {
 			[]string{"LOCH_S3_ENDPOINT=" + s3.Endpoint, "LOCH_S3_PATH_STYLE=true", "LOCH_S3_ACCESS_KEY=" + s3.AccessKey, "LOCH_S3_SECRET_KEY=" + s3.SecretKey, "LOCH_S3_REGION=" + s3.Region},
 			"--store-url", "s3://lake/tables"),
 	}
+	stores[0].chill(t)
 	var catalogs []trinotest.Catalog
 	for _, f := range stores {
 		catalogs = append(catalogs, trinotest.Catalog{Name: f.catalog, Plugin: "iceberg", Properties: f.properties()})

@@ -51,7 +51,7 @@ func (l *Lake) Compact(ctx context.Context, storeID string) (worked bool, err er
 	var done []merged
 	var bytes int64
 	var failed error
-	pace := &pace{lake: l, since: begun}
+	pace := &pace{lake: l, share: l.compaction.Share, since: begun}
 	for _, g := range groups {
 		m, err := l.merge(ctx, t, g, pace)
 		switch {

@@ -106,22 +106,22 @@ func (l *Lake) compactAll(ctx context.Context, storeID string) error {
 // pace lets others go first.
 type pace struct {
 	lake  *Lake
+	share float64   // of the time, while there is other work
 	since time.Time // when work went on
 }
 
 // step is the least work between two pauses.
 const step = 5 * time.Millisecond
 
-// pause returns at once where nothing else is to be done, and else after so long that compaction's share is kept.
+// pause returns at once where nothing else is to be done, and else after so long that the share is kept.
 func (p *pace) pause(ctx context.Context) error {
 	worked := time.Since(p.since)
 	if worked < step {
 		return ctx.Err()
 	}
 	if p.lake.load.busy() {
-		share := p.lake.compaction.Share
 		select {
-		case <-time.After(time.Duration(float64(worked) * (1/share - 1))):
+		case <-time.After(time.Duration(float64(worked) * (1/p.share - 1))):
 		case <-ctx.Done():
 			return ctx.Err()
 		}

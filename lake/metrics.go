@@ -22,6 +22,16 @@ type metrics struct {
 	compactFailures prometheus.Counter
 	orphans         prometheus.Counter
 	idle            prometheus.Gauge
+
+	coldFiles    prometheus.Counter
+	coldBytes    prometheus.Counter
+	coldFailures prometheus.Counter
+}
+
+// coldMoved counts a file that was moved to colder storage.
+func (m *metrics) coldMoved(size int64) {
+	m.coldFiles.Inc()
+	m.coldBytes.Add(float64(size))
 }
 
 func newMetrics(r prometheus.Registerer) *metrics {
@@ -44,6 +54,10 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		compactFailures: f.NewCounter(prometheus.CounterOpts{Name: "loch_compaction_failures_total", Help: "Groups of files that could not be merged and stayed as they were."}),
 		idle:            f.NewGauge(prometheus.GaugeOpts{Name: "loch_compaction_idle", Help: "1 where the last look at all tables found no files to merge."}),
 		orphans:         f.NewCounter(prometheus.CounterOpts{Name: "loch_compaction_orphans_total", Help: "Objects removed that nothing named, after a crash."}),
+
+		coldFiles:    f.NewCounter(prometheus.CounterOpts{Name: "loch_cold_files_total", Help: "Files moved to colder storage."}),
+		coldBytes:    f.NewCounter(prometheus.CounterOpts{Name: "loch_cold_bytes_total", Help: "Bytes of those files."}),
+		coldFailures: f.NewCounter(prometheus.CounterOpts{Name: "loch_cold_failures_total", Help: "Moves to colder storage that failed; they are tried again."}),
 	}
 	for _, d := range []string{"in", "out"} { // shown from the start
 		m.compactFiles.WithLabelValues(d)

@@ -88,7 +88,9 @@ type tableState struct {
 	applied int64
 	stale   bool // a commit ended without an answer: what the database has must be read again
 	dropped bool
-	pins    map[int64]int // running plans by snapshot
+	pins    map[int64]int       // running plans by snapshot
+	plans   map[*Plan]bool      // those of them that have files
+	moving  map[string]coldCopy // files on their way to colder storage, by key
 	live    liveFiles
 }
 
@@ -342,6 +344,8 @@ func (l *Lake) table(ctx context.Context, storeID string) (*tableState, error) {
 		tbl:     (&commitCatalog{lake: l, storeID: storeID}).table(m, row.Location),
 		applied: row.Applied,
 		pins:    make(map[int64]int),
+		plans:   make(map[*Plan]bool),
+		moving:  make(map[string]coldCopy),
 		unfit:   make(map[string]int),
 	}
 	if err := l.evolve(ctx, t); err != nil {

@@ -56,6 +56,7 @@ func (p *Plan) Release() {
 		if p.table.pins[p.Snapshot]--; p.table.pins[p.Snapshot] == 0 {
 			delete(p.table.pins, p.Snapshot)
 		}
+		delete(p.table.plans, p)
 		if p.load != nil {
 			p.load.end()
 		}
@@ -143,6 +144,7 @@ func (l *Lake) Plan(ctx context.Context, storeID string, preds []Predicate) (*Pl
 		p.Bytes += f.Size
 		p.Oldest = min(p.Oldest, f.oldest(t.layout))
 	}
+	t.enter(p)
 	l.metrics.planSeconds.Observe(time.Since(begun).Seconds())
 	return p, nil
 }

@@ -33,7 +33,12 @@ func (l *Local) MakeImmutable(ctx context.Context) error {
 }
 
 // roots are the folders that objects lie in.
-func (l *Local) roots() []string { return []string{l.root} }
+func (l *Local) roots() []string {
+	if _, err := os.Lstat(l.coldRoot()); err != nil {
+		return []string{l.root}
+	}
+	return []string{l.root, l.coldRoot()}
+}
 
 // probeImmutable tries the flag on a file of its own.
 func probeImmutable(root string) error {

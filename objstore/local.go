@@ -12,11 +12,12 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 )
 
-// asideDir holds files that are being written. It lies in the store's root, so that a rename never crosses file systems, and no key
-// may begin with it.
+// asideDir holds files that are being written. It lies in the store's root, so that a rename never crosses file systems. No key
+// may begin with it or with coldLink.
 const asideDir = ".aside"
 
 // Local keeps objects as files below a directory.
@@ -24,6 +25,22 @@ type Local struct {
 	root      string // absolute, clean
 	next      atomic.Uint64
 	immutable bool // files get the flag of that name
+
+	moving sync.Mutex               // held for a removal, and for the last step of a move to colder storage
+	crash  func(point string) error // of tests: an error ends a move there as a crash would
+}
+
+// at is a point at which a test may end a move.
+func (l *Local) at(point string) error {
+	if l.crash == nil {
+		return nil
+	}
+	return l.crash(point)
+}
+
+// aside is a new name for what is being made.
+func (l *Local) aside() string {
+	return filepath.Join(l.root, asideDir, strconv.FormatUint(l.next.Add(1), 36))
 }
 
 // OpenLocal opens the store in dir, which is made where it is missing. What a crash left half written is removed. One process at a time may
@@ -69,8 +86,8 @@ func (l *Local) file(key string) (string, error) {
 	if err := CheckKey(key); err != nil {
 		return "", err
 	}
-	if key == asideDir || strings.HasPrefix(key, asideDir+"/") {
-		return "", fmt.Errorf("object key %q: the name %s is the store's own", key, asideDir)
+	if first, _, _ := strings.Cut(key, "/"); first == asideDir || first == coldLink {
+		return "", fmt.Errorf("object key %q: the name %s is the store's own", key, first)
 	}
 	return filepath.Join(l.root, filepath.FromSlash(key)), nil
 }
@@ -87,7 +104,7 @@ func (l *Local) Put(ctx context.Context, key string, r io.Reader, size int64, on
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	aside := filepath.Join(l.root, asideDir, strconv.FormatUint(l.next.Add(1), 36))
+	aside := l.aside()
 	f, err := os.OpenFile(aside, os.O_WRONLY|os.O_CREATE|os.O_EXCL, fileMode)
 	if err != nil {
 		return fmt.Errorf("put %s: %w", key, err)
@@ -263,10 +280,13 @@ func (l *Local) walk(ctx context.Context, folder, prefix, startAfter string, fn 
 			}
 			continue
 		}
-		if !strings.HasPrefix(key, prefix) || key <= startAfter || !e.Type().IsRegular() {
+		if !strings.HasPrefix(key, prefix) || key <= startAfter || key == coldLink {
 			continue
 		}
-		fi, err := e.Info()
+		fi, err := l.info(key, e)
+		if fi == nil && err == nil {
+			continue // no object
+		}
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // deleted since the directory was read
 		}
@@ -278,6 +298,25 @@ func (l *Local) walk(ctx context.Context, folder, prefix, startAfter string, fn 
 		}
 	}
 	return nil
+}
+
+// info describes what a directory entry leads to; nil where that is no object. Of an object whose cold file is away it is the link, so that
+// it can be removed, and found to be missing.
+func (l *Local) info(key string, e fs.DirEntry) (fs.FileInfo, error) {
+	switch {
+	case e.Type().IsRegular():
+		return e.Info()
+	case e.Type()&fs.ModeSymlink == 0:
+		return nil, nil
+	}
+	fi, err := os.Stat(filepath.Join(l.root, filepath.FromSlash(key)))
+	if errors.Is(err, fs.ErrNotExist) {
+		return e.Info()
+	}
+	if err == nil && !fi.Mode().IsRegular() {
+		return nil, nil
+	}
+	return fi, err
 }
 
 // ListFolders gives the folders whose names begin with prefix, one level deep: below "a/" the folders in a, below "a/b" those in a that begin with b.
@@ -306,13 +345,22 @@ func (l *Local) ListFolders(ctx context.Context, prefix string, fn func(string) 
 	return nil
 }
 
-// Delete removes the file, durably. Folders stay.
+// Delete removes the file, durably, and its copy in colder storage before it. Folders stay.
 func (l *Local) Delete(_ context.Context, key string) error {
 	path, err := l.file(key)
 	if err != nil {
 		return err
 	}
-	if err := unsealed(path, func() error { return os.Remove(path) }); err != nil {
+	l.moving.Lock()
+	defer l.moving.Unlock()
+	fi, err := os.Lstat(path)
+	if err == nil {
+		err = l.removeCold(key, fi.Mode()&fs.ModeSymlink != 0)
+	}
+	if err == nil {
+		err = unsealed(path, func() error { return os.Remove(path) })
+	}
+	if err != nil {
 		if errors.Is(notExist(err), ErrNotExist) {
 			return nil
 		}

@@ -20,6 +20,8 @@ type Config struct {
 	StoreURL  string // where the tables lie: s3://bucket/prefix, or "" for Dir/lake
 	StoreS3   S3     // how StoreURL is reached
 	Immutable bool   // with tables in Dir/lake: their files get the file system's flag of that name
+	ColdPath  string // with tables in Dir/lake: a folder that files of old days move to; "": they stay
+	ColdDays  int    // how many days ago a day must have ended to be old; 90
 	ImportS3  S3     // how the sources of imports are reached; where it is empty, as StoreS3
 
 	CommitInterval  time.Duration // how long accepted events may wait before they are committed; 2 s

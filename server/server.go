@@ -54,6 +54,7 @@ type Server struct {
 	logs     *tlog.Service
 	logKey   proof.Key
 	objects  objstore.Store
+	mover    lake.Mover // to colder storage; nil: there is none
 	http     *http.Server
 	listener net.Listener
 
@@ -181,6 +182,7 @@ func (s *Server) open(ctx, run context.Context) error {
 	if !cfg.NoCompaction {
 		s.compact(run)
 	}
+	s.cool(run)
 
 	if err := s.openIngest(ctx); err != nil {
 		return err
@@ -207,8 +209,8 @@ func (s *Server) openObjects(ctx context.Context) (objstore.Store, *fetcher, err
 		objects, err := s.openFolder(ctx)
 		return objects, f, err
 	}
-	if s.cfg.Immutable {
-		return nil, nil, errors.New("immutable files are those of a folder; in a bucket S3 Object Lock keeps objects as they are")
+	if err := s.cfg.checkBucket(); err != nil {
+		return nil, nil, err
 	}
 	objects, err := objstore.Open(ctx, s.cfg.StoreURL, s.cfg.StoreS3.Store())
 	if err != nil {
@@ -222,21 +224,6 @@ func (s *Server) openObjects(ctx context.Context) (objstore.Store, *fetcher, err
 	}
 	s.opened("cache", plain(f.cache))
 	return objects, f, nil
-}
-
-// openFolder opens the folder that tables lie in where it is not a bucket.
-func (s *Server) openFolder(ctx context.Context) (*objstore.Local, error) {
-	objects, err := objstore.OpenLocal(filepath.Join(s.cfg.Dir, "lake"))
-	if err != nil {
-		return nil, err
-	}
-	if s.cfg.Immutable {
-		if err := objects.MakeImmutable(ctx); err != nil {
-			return nil, err
-		}
-		s.log.Info("files below the lake's folder are immutable until the server removes them", "folder", filepath.Join(s.cfg.Dir, "lake"))
-	}
-	return objects, nil
 }
 
 // fetcher brings the parts of remote table files near that a query reads.
