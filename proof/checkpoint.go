@@ -121,8 +121,17 @@ func ParseCheckpoint(signed []byte) (c Checkpoint, err error) {
 	return c, nil
 }
 
+// strictly decodes a signature that must be written in the one way that base64 has for it, so that no byte of it can change unseen.
+func strictly(s note.Signature) ([]byte, error) {
+	b, err := base64.StdEncoding.Strict().DecodeString(s.Base64)
+	if err != nil {
+		return nil, fmt.Errorf("the signature of %.100q: %w", s.Name, err)
+	}
+	return b, nil
+}
+
 // OpenCheckpoint reads a checkpoint of a store's log and verifies that the key signed it. Its text must be exactly what Sign writes, since a line more could say
-// anything.
+// anything. Signatures of others, such as witnesses' cosignatures, may stand beside the key's; they are not looked at.
 func OpenCheckpoint(signed []byte, key PublicKey, storeID string) (Checkpoint, error) {
 	v, err := note.NewVerifier(key.VerifierKey(storeID))
 	if err != nil {
@@ -131,6 +140,9 @@ func OpenCheckpoint(signed []byte, key PublicKey, storeID string) (Checkpoint, e
 	n, err := note.Open(signed, note.VerifierList(v))
 	if err != nil {
 		return Checkpoint{}, fmt.Errorf("the checkpoint's signature: %w", err)
+	}
+	if _, err := strictly(n.Sigs[0]); err != nil {
+		return Checkpoint{}, err
 	}
 	c, err := ParseCheckpoint(signed)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/lochlake/loch/objstore"
+	"github.com/lochlake/loch/tlog"
 )
 
 // Config is what a server is started with. Zero values are the defaults named.
@@ -38,6 +39,8 @@ type Config struct {
 	NoCompaction    bool          // small files stay as they are
 	CompactionShare float64       // of one core's time, while there is other work; a fifth
 	CompactionQuiet time.Duration // how long a day must have got nothing before the rest of its small files is merged; 2 min
+
+	Witnesses []tlog.Witness // that are asked to cosign the checkpoints of the transparency logs
 
 	Log *slog.Logger // nil: nothing is logged
 }

@@ -1,8 +1,11 @@
 package server
 
 import (
+	"crypto/ed25519"
 	"io"
 	"net/http"
+	"net/http/httptest"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -12,6 +15,7 @@ import (
 	"github.com/lochlake/loch/api/model"
 	"github.com/lochlake/loch/client"
 	"github.com/lochlake/loch/proof"
+	"github.com/lochlake/loch/tlog"
 	"github.com/lochlake/loch/verify"
 )
 
@@ -86,5 +90,39 @@ func TestTransparencyLogs(t *testing.T) {
 	report, err = verify.Run(t.Context(), verify.Options{Objects: s.objects, Meta: s.db, Key: s.ProofKey(), Full: true})
 	if err != nil || len(report.Findings) > 0 || report.Leaves != 2 {
 		t.Errorf("%+v, %v", report, err)
+	}
+}
+
+// TestWitnessWarnings: a witness that refuses a log is a warning of the health check, which stays well otherwise.
+func TestWitnessWarnings(t *testing.T) {
+	refuses := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no", http.StatusUnprocessableEntity) }))
+	defer refuses.Close()
+	vkey, err := note.NewEd25519VerifierKey("witness.example/w", ed25519.NewKeyFromSeed(make([]byte, 32)).Public().(ed25519.PublicKey))
+	if err != nil {
+		t.Fatal(err)
+	}
+	at, err := tlog.ParseWitness(refuses.URL + "=" + vkey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := open(t, Config{Witnesses: []tlog.Witness{at}})
+	if err := s.OpenStore(t.Context(), "audit"); err != nil {
+		t.Fatal(err)
+	}
+	// The store's log is published, and the witness refuses it, before long: the test waits for the alarm itself.
+	for len(s.logs.Refusals()) == 0 {
+		if err := s.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		runtime.Gosched()
+	}
+	resp, err := http.Get(s.URL() + "/healthz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != 200 || !strings.HasPrefix(string(body), "ok\n") || !strings.Contains(string(body), "\nwarning: store ") || !strings.Contains(string(body), "witness.example/w") {
+		t.Errorf("%d, %v: %s", resp.StatusCode, err, body)
 	}
 }

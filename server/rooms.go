@@ -34,7 +34,7 @@ func (s *Server) openLogs(objects objstore.Store) error {
 		return err
 	}
 	s.logKey, s.objects = proof.NewKey(seed), objects
-	s.logs = tlog.Open(tlog.Config{Meta: s.db, Objects: objects, Key: s.logKey, Logger: s.log, Registerer: s.metrics})
+	s.logs = tlog.Open(tlog.Config{Meta: s.db, Objects: objects, Key: s.logKey, Logger: s.log, Registerer: s.metrics, Witnesses: s.cfg.Witnesses})
 	s.opened("transparency logs", func(ctx context.Context) error {
 		// Leaves that a store which takes nothing keeps from their log wait in the metadata for the next start.
 		ctx, cancel := context.WithTimeout(ctx, drainTime)

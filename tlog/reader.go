@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math/bits"
+	"slices"
 
 	"github.com/lochlake/loch/objstore"
 	"github.com/lochlake/loch/proof"
@@ -128,9 +129,44 @@ func (r Reader) Path(ctx context.Context, index, size uint64) ([]proof.Hash, err
 		}
 		path = append(path, h)
 	}
-	for i, j := 0, len(path)-1; i < j; i, j = i+1, j-1 {
-		path[i], path[j] = path[j], path[i]
+	slices.Reverse(path)
+	return path, nil
+}
+
+// Consistency is the proof that the tree of the log's first old leaves is the beginning of the tree of its first size leaves (RFC 6962, section 2.1.2), from its tiles. Of the
+// empty tree and of the same size it is empty.
+func (r Reader) Consistency(ctx context.Context, old, size uint64) ([]proof.Hash, error) {
+	if old > size {
+		return nil, fmt.Errorf("a tree of %d leaves is no beginning of one of %d", old, size)
 	}
+	if old == 0 || old == size {
+		return nil, nil
+	}
+	var path []proof.Hash
+	lo, hi := uint64(0), size
+	whole := true // whether the part that is left is one of the old tree's whole subtrees, whose root the reader of the proof has
+	for hi > old {
+		mid := lo + 1<<(bits.Len64(hi-lo-1)-1)
+		from, to := mid, hi
+		if old > mid {
+			from, to, lo, whole = lo, mid, mid, false
+		} else {
+			hi = mid
+		}
+		h, err := r.subtree(ctx, from, to, size)
+		if err != nil {
+			return nil, err
+		}
+		path = append(path, h)
+	}
+	if !whole {
+		h, err := r.subtree(ctx, lo, hi, size)
+		if err != nil {
+			return nil, err
+		}
+		path = append(path, h)
+	}
+	slices.Reverse(path)
 	return path, nil
 }
 

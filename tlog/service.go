@@ -40,6 +40,9 @@ type Config struct {
 	Logger     *slog.Logger          // nil: nothing is logged
 	Registerer prometheus.Registerer // nil: metrics are counted and not exposed
 	Every      time.Duration         // between two looks for leaves that wait; 0: a second
+
+	Witnesses   []Witness     // that are asked to cosign what is published
+	WitnessTime time.Duration // that one of them may take for an answer; 0: ten seconds
 }
 
 const (
@@ -57,6 +60,9 @@ type Service struct {
 	log     *slog.Logger
 	leaves  prometheus.Counter
 	failing *prometheus.GaugeVec
+	witness witnessMetrics
+
+	cosigners []*cosigner // one for each witness
 
 	turn chan struct{} // held by who appends
 	open map[string]*appender
@@ -76,11 +82,26 @@ func Open(cfg Config) *Service {
 	if cfg.Every == 0 {
 		cfg.Every = time.Second
 	}
-	s := &Service{cfg: cfg, log: cfg.Logger, turn: make(chan struct{}, 1), open: map[string]*appender{}, told: map[string]string{}}
-	s.metrics(cfg.Registerer)
+	s := newService(cfg)
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop = stop
 	s.done.Go(func() { s.run(ctx) })
+	for _, c := range s.cosigners {
+		s.done.Go(func() { c.run(ctx) })
+	}
+	return s
+}
+
+// newService makes a service that does nothing by itself.
+func newService(cfg Config) *Service {
+	if cfg.WitnessTime == 0 {
+		cfg.WitnessTime = witnessTime
+	}
+	s := &Service{cfg: cfg, log: cfg.Logger, turn: make(chan struct{}, 1), open: map[string]*appender{}, told: map[string]string{}}
+	s.metrics(cfg.Registerer)
+	for _, w := range cfg.Witnesses {
+		s.cosigners = append(s.cosigners, newCosigner(s, w))
+	}
 	return s
 }
 
@@ -88,6 +109,7 @@ func (s *Service) metrics(r prometheus.Registerer) {
 	f := promauto.With(r)
 	s.leaves = f.NewCounter(prometheus.CounterOpts{Name: "loch_log_leaves_total", Help: "Leaves that checkpoints of transparency logs were published over."})
 	s.failing = f.NewGaugeVec(prometheus.GaugeOpts{Name: "loch_log_failing", Help: "1 for a store whose transparency log takes no leaves."}, []string{"store"})
+	s.witness = newWitnessMetrics(r)
 }
 
 func (s *Service) run(ctx context.Context) {
@@ -143,6 +165,9 @@ func (s *Service) Flush(ctx context.Context) error {
 				delete(s.open, id)
 			} else {
 				s.open[id] = a
+				for _, c := range s.cosigners {
+					c.published(id)
+				}
 			}
 			s.tell(ctx, id, err)
 			return nil
@@ -208,9 +233,11 @@ func (s *Service) publish(ctx context.Context, id string, a *appender) (*appende
 	}
 }
 
-// Close publishes what waits, until ctx ends, and stops. What was not published waits in the metadata for the next start.
+// Close publishes what waits, until ctx ends, and stops. What was not published waits in the metadata for the next start; what was not cosigned is asked for again then.
 func (s *Service) Close(ctx context.Context) error {
 	s.stop()
 	s.done.Wait()
-	return s.Flush(ctx)
+	err := s.Flush(ctx)
+	s.askLast(ctx)
+	return err
 }

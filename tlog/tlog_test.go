@@ -10,6 +10,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 
@@ -87,12 +88,27 @@ func (m *memory) Delete(_ context.Context, key string) error {
 	return nil
 }
 
+func (m *memory) ListFolders(_ context.Context, prefix string, fn func(string) error) error {
+	m.mu.Lock()
+	folders := map[string]bool{}
+	for k := range m.objects {
+		if name, _, ok := strings.Cut(strings.TrimPrefix(k, prefix), "/"); ok {
+			folders[prefix+name+"/"] = true
+		}
+	}
+	m.mu.Unlock()
+	for f := range folders {
+		if err := fn(f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func leaf(i int) []byte { return fmt.Appendf(nil, `{"v":1,"n":%d}`, i) }
 
 func service(db Meta, objects objstore.Store) *Service {
-	s := &Service{cfg: Config{Meta: db, Objects: objects, Key: key}, log: slog.New(slog.DiscardHandler), turn: make(chan struct{}, 1), open: map[string]*appender{}, told: map[string]string{}}
-	s.metrics(nil)
-	return s
+	return newService(Config{Meta: db, Objects: objects, Key: key, Logger: slog.New(slog.DiscardHandler)})
 }
 
 // However appending is cut short, the log becomes the one that an undisturbed server writes, byte for byte; and every checkpoint on the way is one of

@@ -29,6 +29,9 @@ func (r *run) log(ctx context.Context, id string) (*history, SeenLog, error) {
 			r.found(id, reader.Key(proof.CheckpointPath), "%v", err)
 			return nil, SeenLog{}, nil
 		}
+		if signed, cp, err = r.cosigned(ctx, id, reader, signed, cp); err != nil {
+			return nil, SeenLog{}, err
+		}
 	}
 	was := r.Seen[r.Key.Origin(id)]
 	if cp.Size < was.Size {

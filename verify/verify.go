@@ -36,10 +36,14 @@ type Options struct {
 	Objects objstore.Store
 	Meta    Meta // nil: only what the object store holds is known, and a log's last leaf tells where its table stands
 	Key     proof.PublicKey
-	Seen    Seen     // the checkpoints of the last time, by origin; Run brings it up to date where nothing is found
-	Full    bool     // every event too
+	Seen    Seen // the checkpoints of the last time, by origin; Run brings it up to date where nothing is found
+	Full    bool // every event too
+
 	Logs    []string // not nil: only the logs of these stores, which are read by their paths; Objects need do nothing else
 	TempDir string
+
+	Witnesses []proof.Witness // that must have cosigned every checkpoint
+
 	// Progress is called now and then, from one goroutine at a time, with the bytes done and those there are as far as is known.
 	Progress func(done, total, events int64)
 }
@@ -71,6 +75,15 @@ type Report struct {
 	Checked  int64     `json:"checked"` // events whose hash and columns were recomputed
 	Orphans  int64     `json:"orphans"` // objects in tables' folders that nothing refers to: left by a crash, or on their way out
 	Findings []Finding `json:"findings"`
+
+	Cosigned []Cosigned `json:"cosigned,omitempty"`
+}
+
+// Cosigned is a cosignature that was asked for and is there.
+type Cosigned struct {
+	Store   string    `json:"store"`
+	Witness string    `json:"witness"`
+	At      time.Time `json:"at"`
 }
 
 // run is one verification.

@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"time"
 
 	"github.com/lochlake/loch/access"
 	"github.com/lochlake/loch/client"
@@ -21,13 +23,14 @@ import (
 
 // lakeFlags are what verifying a lake, or a proof, takes.
 type lakeFlags struct {
-	Data     string `help:"Verify the lake in the data folder of a stopped server." placeholder:"DIR" type:"path"`
-	StoreURL string `help:"Verify the lake at s3://bucket/prefix, where a server's tables lie; with --data against its metadata, too." placeholder:"URL"`
-	Full     bool   `help:"Of a lake: every event too, its hash and every column, and not the files' hashes alone."`
-	Logs     bool   `help:"Verify the transparency logs of the running server at --endpoint: that they are whole, signed, and go on from the last time."`
-	Proof    string `help:"Verify a proof that \"loch prove\" made: needs --key and no server." placeholder:"FILE" type:"path"`
-	Key      string `help:"The server's public key for proofs, which it prints when it starts, or a file with it. Default with --data: that of DIR/proof.key; with --logs: the server is asked, which proves nothing of the server." placeholder:"KEY"`
-	State    string `help:"File in which the checkpoints of the last verification are kept: a log that does not go on from them was set back or rewritten. Default: loch/checkpoints.json among the user's settings." placeholder:"FILE" type:"path"`
+	Data     string   `help:"Verify the lake in the data folder of a stopped server." placeholder:"DIR" type:"path"`
+	StoreURL string   `help:"Verify the lake at s3://bucket/prefix, where a server's tables lie; with --data against its metadata, too." placeholder:"URL"`
+	Full     bool     `help:"Of a lake: every event too, its hash and every column, and not the files' hashes alone."`
+	Logs     bool     `help:"Verify the transparency logs of the running server at --endpoint: that they are whole, signed, and go on from the last time."`
+	Proof    string   `help:"Verify a proof that \"loch prove\" made: needs --key and no server." placeholder:"FILE" type:"path"`
+	Key      string   `help:"The server's public key for proofs, which it prints when it starts, or a file with it. Default with --data: that of DIR/proof.key; with --logs: the server is asked, which proves nothing of the server." placeholder:"KEY"`
+	Witness  []string `help:"Key of a witness that must have cosigned every checkpoint, as NAME+ID+KEY; repeat it for several." sep:"none" placeholder:"VKEY"`
+	State    string   `help:"File in which the checkpoints of the last verification are kept: a log that does not go on from them was set back or rewritten. Default: loch/checkpoints.json among the user's settings." placeholder:"FILE" type:"path"`
 }
 
 func countGiven(texts ...string) (n int) {
@@ -37,6 +40,18 @@ func countGiven(texts ...string) (n int) {
 		}
 	}
 	return n
+}
+
+// witnesses are those whose cosignatures are required.
+func (v *lakeFlags) witnesses() (out []proof.Witness, err error) {
+	for _, vkey := range v.Witness {
+		w, err := proof.ParseWitness(vkey)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, w)
+	}
+	return out, nil
 }
 
 // publicKey is the key to verify by.
@@ -128,6 +143,9 @@ func (v *verifyCmd) run(ctx context.Context, opt verify.Options) error {
 		return err
 	}
 	bar := terminal.NewProgress(os.Stderr, "verifying")
+	if opt.Witnesses, err = v.witnesses(); err != nil {
+		return err
+	}
 	opt.Progress = func(done, total, events int64) {
 		bar.Set(terminal.State{Events: events, Bytes: done, TotalBytes: total})
 	}
@@ -157,6 +175,9 @@ func (v *verifyCmd) tell(report verify.Report) error {
 		for _, f := range report.Findings {
 			fmt.Printf("store %s: %s: %s\n", f.Store, f.Object, f.Problem)
 		}
+		for _, c := range oldest(report.Cosigned) {
+			fmt.Printf("witness %s cosigned every checkpoint, the oldest at %s\n", c.Witness, c.At.Format(time.RFC3339))
+		}
 		if n == 0 {
 			checked := ""
 			if v.Full {
@@ -174,6 +195,20 @@ func (v *verifyCmd) tell(report verify.Report) error {
 		return fmt.Errorf("the lake is not as its logs say: %s", terminal.Counted(int64(n), "finding"))
 	}
 	return nil
+}
+
+// oldest gives, of each witness that cosigned all logs, its oldest cosignature.
+func oldest(all []verify.Cosigned) (out []verify.Cosigned) {
+	for _, c := range all {
+		at := slices.IndexFunc(out, func(o verify.Cosigned) bool { return o.Witness == c.Witness })
+		switch {
+		case at < 0:
+			out = append(out, c)
+		case c.At.Before(out[at].At):
+			out[at] = c
+		}
+	}
+	return out
 }
 
 func plural(n int64, one, many string) string {
@@ -234,6 +269,15 @@ func (v *verifyCmd) proof() error {
 	p, err := proof.ParseFile(text)
 	if err == nil {
 		err = p.Verify(key)
+	}
+	witnesses, werr := v.witnesses()
+	if werr != nil {
+		return werr
+	}
+	for _, w := range witnesses {
+		if err == nil {
+			_, err = w.Cosigned([]byte(p.Checkpoint))
+		}
 	}
 	if v.JSON {
 		out := struct {

@@ -89,12 +89,13 @@ def climb(leaf, index, size, path):
 def checkpoint(text, key, store):
     """The size and the root of a checkpoint that the key signed for that store's log."""
     origin = "loch/" + sha(key)[:8].hex() + "/" + store
-    body, _, signature = text.partition("\n\n")
+    body, _, signatures = text.partition("\n\n")
     body += "\n"
     lines = body.split("\n")
-    if len(lines) != 4 or lines[0] != origin or not signature.startswith("\u2014 " + origin + " "):
+    own = [s for s in signatures.split("\n") if s.startswith("\u2014 " + origin + " ")]  # beside it: witnesses' cosignatures
+    if len(lines) != 4 or lines[0] != origin or not own:
         fail("the checkpoint is of another log or form")
-    raw = base64.b64decode(signature.split("\n")[0].split(" ")[2])
+    raw = base64.b64decode(own[0].split(" ")[2])
     if raw[:4] != sha(origin.encode(), b"\n\1", key)[:4] or not signed(key, body.encode(), raw[4:]):
         fail("the checkpoint's signature is not the key's")
     return int(lines[1]), base64.b64decode(lines[2])
