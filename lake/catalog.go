@@ -102,11 +102,11 @@ func (c *commitCatalog) swap(ctx context.Context, old, location string, leaves .
 }
 
 func (l *Lake) tableFiles(ctx context.Context) (iceio.IO, error) {
-	return &tableFiles{ctx: ctx, store: l.objects, cache: l.cache}, nil
+	return &tableFiles{ctx: ctx, store: l.objects, cache: l.cache, held: &l.held}, nil
 }
 
 func (l *Lake) readMetadata(ctx context.Context, location string) (table.Metadata, error) {
-	f := tableFiles{ctx: ctx, store: l.objects, cache: l.cache}
+	f := tableFiles{ctx: ctx, store: l.objects, cache: l.cache, held: &l.held}
 	b, err := f.read(location)
 	if err != nil {
 		return nil, fmt.Errorf("table metadata: %w", err)
@@ -128,7 +128,7 @@ func (l *Lake) writeMetadata(ctx context.Context, location string, m table.Metad
 	if !ok {
 		return sum, fmt.Errorf("table metadata %s lies outside the object store", location)
 	}
-	f := tableFiles{ctx: ctx, store: l.objects, cache: l.cache}
+	f := tableFiles{ctx: ctx, store: l.objects, cache: l.cache, held: &l.held}
 	if err := f.put(key, b.Bytes()); err != nil {
 		return sum, fmt.Errorf("table metadata %s: %w", location, err)
 	}

@@ -25,6 +25,7 @@ type tableFiles struct {
 	ctx   context.Context
 	store objstore.Store
 	cache *lru[[]byte]
+	held  *hold // nil: nobody holds the objects
 }
 
 func (f *tableFiles) key(uri string) (string, error) {
@@ -79,6 +80,9 @@ func (f *tableFiles) Remove(uri string) error {
 	key, err := f.key(uri)
 	if err != nil {
 		return err
+	}
+	if f.held.deferred(key) {
+		return nil
 	}
 	f.cache.remove(key)
 	return f.store.Delete(f.ctx, key)

@@ -111,7 +111,7 @@ func (l *Lake) snapshotOf(ctx context.Context, cur, next table.Metadata, locatio
 	if s.ID = snap.SnapshotID; s.ID == s.Parent {
 		return s, nil
 	}
-	files := tableFiles{ctx: ctx, store: l.objects, cache: l.cache}
+	files := tableFiles{ctx: ctx, store: l.objects, cache: l.cache, held: &l.held}
 	object := func(uri string) (proof.Object, error) {
 		path, err := below(at, uri)
 		if err != nil {

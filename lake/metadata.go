@@ -13,7 +13,7 @@ import (
 // server. The caller must not change the text. A store without a table is ErrNoTable (and meta.ErrNotFound). Nothing is pinned: the files of a snapshot stay for as
 // long as Config.KeepSnapshots says.
 func (l *Lake) Metadata(ctx context.Context, storeID string) (location string, text []byte, err error) {
-	files := tableFiles{ctx: ctx, store: l.objects, cache: l.cache}
+	files := tableFiles{ctx: ctx, store: l.objects, cache: l.cache, held: &l.held}
 	for {
 		row, err := l.db.Table(ctx, storeID)
 		if errors.Is(err, meta.ErrNotFound) {

@@ -63,6 +63,7 @@ type Lake struct {
 	group        bounds // of a rewritten file's row groups
 	load         load
 	writing      keySet // data files that were written, and are in no snapshot yet
+	held         hold
 
 	mu     sync.Mutex
 	tables map[string]*tableState
@@ -261,6 +262,9 @@ func (l *Lake) CreateTable(ctx context.Context, storeID string, kind event.Kind)
 func (l *Lake) DropTable(ctx context.Context, storeID string) error {
 	if _, err := uuid.Parse(storeID); err != nil {
 		return fmt.Errorf("store ID %q is no UUID", storeID)
+	}
+	if l.held.held() {
+		return fmt.Errorf("drop table of store %s: a copy of the lake is being made: %w", storeID, ErrBusy)
 	}
 	l.mu.Lock()
 	t := l.tables[storeID]

@@ -47,6 +47,9 @@ func (l *Lake) sweep(ctx context.Context, storeID string) (removed int, err erro
 		if named[key] {
 			continue
 		}
+		if l.held.held() {
+			return removed, nil // a copy that is being made may name it: the next look finds it again
+		}
 		if err := l.objects.Delete(ctx, key); err != nil {
 			return removed, err
 		}

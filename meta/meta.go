@@ -224,5 +224,8 @@ type DB interface {
 	Value(ctx context.Context, key string) (string, error) // small settings that must survive: server identity, epoch
 	SetValue(ctx context.Context, key, value string) error
 
+	// CopyTo writes all of it as it is now, consistent, to a new SQLite file. Others read and write meanwhile. The file is not synced.
+	CopyTo(ctx context.Context, path string) error
+
 	Close() error
 }

@@ -21,6 +21,7 @@ import (
 // sqliteDB keeps the metadata in one SQLite file. Writes go through one connection, so that they never wait for each
 // other inside SQLite; reads have their own connections and see the last committed state (WAL).
 type sqliteDB struct {
+	path   string        // absolute
 	turn   chan struct{} // held by the one transaction that writes
 	closed chan struct{}
 	writer *sql.Conn
@@ -60,7 +61,7 @@ func OpenSQLite(ctx context.Context, path string) (DB, error) {
 	if err := f.Close(); err != nil {
 		return nil, fmt.Errorf("metadata: %w", err)
 	}
-	db := &sqliteDB{turn: make(chan struct{}, 1), closed: make(chan struct{})}
+	db := &sqliteDB{path: abs, turn: make(chan struct{}, 1), closed: make(chan struct{})}
 	if err := db.connect(ctx, abs); err != nil {
 		return nil, errors.Join(fmt.Errorf("metadata %s: %w", path, err), db.Close())
 	}
@@ -113,6 +114,24 @@ func (db *sqliteDB) Close() error {
 		errs = append(errs, db.wpool.Close())
 	}
 	return errors.Join(errs...)
+}
+
+// CopyTo has a connection of its own, since VACUUM is refused on those that only read (https://www.sqlite.org/lang_vacuum.html).
+func (db *sqliteDB) CopyTo(ctx context.Context, path string) error {
+	select {
+	case <-db.closed:
+		return errClosed
+	default:
+	}
+	own, err := open(db.path, "_txlock=deferred", 1)
+	if err != nil {
+		return fmt.Errorf("metadata: %w", err)
+	}
+	_, err = own.ExecContext(ctx, "VACUUM INTO ?", path)
+	if err = errors.Join(err, own.Close()); err != nil {
+		return fmt.Errorf("metadata: copy to %s: %w", path, err)
+	}
+	return nil
 }
 
 func (p *stmts) close() error {

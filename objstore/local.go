@@ -23,6 +23,7 @@ const asideDir = ".aside"
 // Local keeps objects as files below a directory.
 type Local struct {
 	root      string // absolute, clean
+	name      string // what URI begins with; "": root's own URI
 	next      atomic.Uint64
 	immutable bool // files get the flag of that name
 
@@ -54,6 +55,12 @@ func OpenLocal(dir string) (*Local, error) {
 		return nil, err
 	}
 	return &Local{root: root}, nil
+}
+
+// ReadLocal opens the store in dir for reading alone, which another process may have open, too. Nothing in dir is touched.
+func ReadLocal(dir string) (*Local, error) {
+	root, err := filepath.Abs(dir)
+	return &Local{root: root}, err
 }
 
 // emptyAside makes the folder for half-written files, empty, in a root.
@@ -376,6 +383,9 @@ func (l *Local) URI(key string) string {
 }
 
 func (l *Local) base() string {
+	if l.name != "" {
+		return l.name
+	}
 	dir := url.URL{Path: strings.TrimSuffix(filepath.ToSlash(l.root), "/") + "/"}
 	return "file://" + dir.EscapedPath()
 }

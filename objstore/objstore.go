@@ -5,7 +5,9 @@ package objstore
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"strings"
 	"time"
 )
 
@@ -50,6 +52,23 @@ type Store interface {
 	Key(uri string) (string, bool)
 	// LocalPath is the object's file where the store is a local directory, and "" where it is not.
 	LocalPath(key string) string
+}
+
+// Named has a store's URIs begin with base, which ends in "/", rather than with where it is. Tables name their files by absolute locations, so a lake that was brought
+// to another place goes on under the name of the place where it was made. It is to be called before the store is used.
+func Named(s Store, base string) error {
+	if !strings.HasSuffix(base, "/") {
+		return fmt.Errorf("a store's name ends in \"/\", and %q does not", base)
+	}
+	switch s := s.(type) {
+	case *Local:
+		s.name = base
+	case *S3:
+		s.name = base
+	default:
+		return fmt.Errorf("a store of type %T has no other name than its place", s)
+	}
+	return nil
 }
 
 // Range is a run of bytes of an object.

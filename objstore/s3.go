@@ -35,6 +35,7 @@ type S3 struct {
 	client *s3.Client
 	bucket string
 	prefix string // "" or ends in "/"
+	name   string // what URI begins with; "": s3://bucket/prefix
 	cfg    S3Config
 }
 
@@ -172,11 +173,18 @@ func errorCode(err error) string {
 }
 
 // URI gives s3://bucket/prefix/key, not percent-encoded: Iceberg's readers take locations as they stand.
-func (s *S3) URI(key string) string { return "s3://" + s.bucket + "/" + s.prefix + key }
+func (s *S3) URI(key string) string { return s.base() + key }
+
+func (s *S3) base() string {
+	if s.name != "" {
+		return s.name
+	}
+	return "s3://" + s.bucket + "/" + s.prefix
+}
 
 // Key takes what URI gives.
 func (s *S3) Key(uri string) (string, bool) {
-	key, ok := strings.CutPrefix(uri, "s3://"+s.bucket+"/"+s.prefix)
+	key, ok := strings.CutPrefix(uri, s.base())
 	if !ok || CheckKey(key) != nil {
 		return "", false
 	}

@@ -184,6 +184,16 @@ func (s *Service) Failing() []string {
 	return slices.Sorted(maps.Keys(s.told))
 }
 
+// Pause keeps every log as it is until resume is called: no leaf is appended and no checkpoint published. It waits for what is being published.
+func (s *Service) Pause(ctx context.Context) (resume func(), err error) {
+	select {
+	case s.turn <- struct{}{}:
+		return func() { <-s.turn }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
 // tell logs an error when it is new, and its end.
 func (s *Service) tell(ctx context.Context, store string, err error) {
 	if ctx.Err() != nil {

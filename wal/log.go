@@ -77,12 +77,14 @@ type Log struct {
 	failure atomic.Pointer[failure]
 	damaged []Damage
 
-	mu     sync.Mutex // guards segments, with the counts in them
-	closed []segment  // oldest first; the one being written is not among them
+	mu       sync.Mutex // guards segments, with the counts in them
+	closed   []segment  // oldest first; the one being written is not among them
+	active   segment    // only the writer changes it, with mu held
+	holders  int        // that keep segments from being removed
+	released int64      // while they do: what Release was told last
 
 	// The writer's own.
 	next   int64 // sequence
-	active segment
 	file   disk.File // of active; nil after a failure
 	salt   salt
 	buf    []byte
@@ -240,8 +242,10 @@ func (l *Log) commit(group []*request) error {
 	}
 	l.metrics.fsync.Observe(time.Since(start).Seconds())
 	l.metrics.group.Observe(float64(len(group)))
+	l.mu.Lock()
 	l.active.size += int64(len(l.buf))
 	l.active.last = l.next - 1
+	l.mu.Unlock()
 	l.count(int64(len(l.buf)))
 	if cap(l.buf) > 2*groupBytes {
 		l.buf = nil // one large record must not hold its memory for ever
@@ -279,13 +283,9 @@ func (l *Log) rotate() error {
 		return err
 	}
 	ended := l.active
-	if err := l.begin(); err != nil {
+	if err := l.begin(&ended); err != nil {
 		return err
 	}
-	// Only now may Release remove it: some segment must always say which sequences were given.
-	l.mu.Lock()
-	l.closed = append(l.closed, ended)
-	l.mu.Unlock()
 	if l.failure.Swap(nil) != nil {
 		l.log.Info("the durable log takes events again", "segment", l.active.name)
 		l.metrics.failed.Set(0)
@@ -306,8 +306,9 @@ func (l *Log) cut(s segment) error {
 	return errors.Join(err, f.Close())
 }
 
-// begin makes a segment for l.next on, durable in name and header before anything is appended.
-func (l *Log) begin() error {
+// begin makes a segment for l.next on, durable in name and header before anything is appended, and closes the one that ended (nil: there was none). Only then may
+// Release remove that: some segment must always say which sequences were given.
+func (l *Log) begin(ended *segment) error {
 	name := segmentName(l.next)
 	path := filepath.Join(l.opt.Dir, name)
 	f, err := l.opt.FS.Create(path)
@@ -326,7 +327,12 @@ func (l *Log) begin() error {
 		return errors.Join(err, f.Close(), l.opt.FS.Remove(path))
 	}
 	l.file, l.salt = f, s
+	l.mu.Lock()
 	l.active = segment{name: name, first: l.next, last: l.next - 1, size: headersSize}
+	if ended != nil {
+		l.closed = append(l.closed, *ended)
+	}
+	l.mu.Unlock()
 	l.count(headersSize)
 	return nil
 }
@@ -335,6 +341,14 @@ func (l *Log) begin() error {
 func (l *Log) Release(upTo int64) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	return l.release(upTo)
+}
+
+func (l *Log) release(upTo int64) error {
+	if l.holders > 0 {
+		l.released = max(l.released, upTo)
+		return nil
+	}
 	for len(l.closed) > 0 && l.closed[0].last <= upTo {
 		s := l.closed[0]
 		if err := l.opt.FS.Remove(filepath.Join(l.opt.Dir, s.name)); err != nil {

@@ -76,7 +76,7 @@ func Open(opt Options) (_ *Log, err error) {
 		return nil, err
 	}
 	if err = l.load(); err == nil {
-		err = l.begin()
+		err = l.begin(nil)
 	}
 	if err != nil {
 		return nil, errors.Join(err, l.lock.Close())
