@@ -48,6 +48,20 @@ func OpenCredentials(dir, account, region string) (Key, error) {
 	return k, nil
 }
 
+// ReadCredentials reads the root key from the file credentials in dir; fs.ErrNotExist where there is none.
+func ReadCredentials(dir string) (Key, error) {
+	path := filepath.Join(dir, CredentialsFile)
+	text, err := readSecret(path)
+	if err != nil {
+		return Key{}, fmt.Errorf("the root key: %w", err)
+	}
+	k, err := parseCredentials(text)
+	if err != nil {
+		return Key{}, fmt.Errorf("the root key: %s: %w", path, err)
+	}
+	return k, nil
+}
+
 // EngineFile is the name of the file that the engine's key is kept in, and EngineID the key's id.
 const (
 	EngineFile = "engine-credential"

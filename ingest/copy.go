@@ -4,8 +4,14 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/lochlake/loch/meta"
 	"github.com/lochlake/loch/wal"
 )
+
+// SetWriter names the server that takes events in from its next start on, as the column _writer has it.
+func SetWriter(ctx context.Context, db meta.DB, writer string) error {
+	return db.SetValue(ctx, writerKey, writer)
+}
 
 // Hold keeps the durable log's records from being removed until release is called, once. Metadata that is copied meanwhile can be completed by CopyLog.
 func (in *Ingest) Hold() (release func() error) { return in.log.Hold() }

@@ -63,8 +63,11 @@ func readExactly(ctx context.Context, r io.Reader, size int64) ([]byte, error) {
 }
 
 func readEnd(r io.Reader, size int64) error {
-	if n, err := io.ReadFull(r, make([]byte, 1)); n != 0 || !errors.Is(err, io.EOF) {
-		return fmt.Errorf("more than the announced %d bytes came (%v)", size, err)
+	switch n, err := io.ReadFull(r, make([]byte, 1)); {
+	case n != 0:
+		return fmt.Errorf("more than the announced %d bytes came", size)
+	case !errors.Is(err, io.EOF):
+		return err // the reader refuses what it has read
 	}
 	return nil
 }

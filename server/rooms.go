@@ -8,8 +8,8 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/lochlake/loch/access"
 	"github.com/lochlake/loch/api"
+	"github.com/lochlake/loch/backup"
 	"github.com/lochlake/loch/catalog"
 	"github.com/lochlake/loch/delivery"
 	"github.com/lochlake/loch/engine"
@@ -28,12 +28,11 @@ import (
 )
 
 // openLogs opens the stores' transparency logs, which lie beside the tables. The key that signs them is made by the first start.
-func (s *Server) openLogs(objects objstore.Store) error {
-	seed, err := access.OpenSecret(s.cfg.KeyDir, proofKeyFile, proof.SeedSize)
-	if err != nil {
+func (s *Server) openLogs(ctx context.Context, objects objstore.Store) (err error) {
+	if s.logKey, err = backup.OpenProofKey(ctx, s.db, s.cfg.KeyDir); err != nil {
 		return err
 	}
-	s.logKey, s.objects = proof.NewKey(seed), objects
+	s.objects = objects
 	s.logs = tlog.Open(tlog.Config{Meta: s.db, Objects: objects, Key: s.logKey, Logger: s.log, Registerer: s.metrics, Witnesses: s.cfg.Witnesses})
 	s.opened("transparency logs", func(ctx context.Context) error {
 		// Leaves that a store which takes nothing keeps from their log wait in the metadata for the next start.
@@ -52,9 +51,6 @@ func (s *Server) prove(ctx context.Context, storeID, eventID string) (proof.File
 	}
 	return f, err
 }
-
-// proofKeyFile is the secret that signs the transparency logs: an Ed25519 key's seed.
-const proofKeyFile = "proof.key"
 
 // openIngest opens what takes events in: the registry, which says where they go, the log, and imports, which go on where they stood.
 func (s *Server) openIngest(ctx context.Context) (err error) {
@@ -144,5 +140,6 @@ func (s *Server) handle(front *api.Server, eng engine.Engine) {
 	front.HandlePublicKeys(s.keys)
 	front.HandleLogs(api.Logs{Stores: s.registry, Objects: s.objects, Key: s.ProofKey(), Prove: s.prove})
 	front.HandleSampleQueries()
+	front.HandleBackups(s.leases)
 	front.HandleHistory(history.New(history.Config{Lake: s.lake, Engine: eng, StoreID: registry.HistoryID}), 0)
 }

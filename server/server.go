@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/lochlake/loch/access"
 	"github.com/lochlake/loch/api"
+	"github.com/lochlake/loch/backup"
 	"github.com/lochlake/loch/catalog"
 	"github.com/lochlake/loch/client"
 	"github.com/lochlake/loch/disk"
@@ -53,6 +54,7 @@ type Server struct {
 	keys     *signing.Keys
 	logs     *tlog.Service
 	logKey   proof.Key
+	leases   *backup.Leases
 	objects  objstore.Store
 	mover    lake.Mover // to colder storage; nil: there is none
 	http     *http.Server
@@ -171,12 +173,15 @@ func (s *Server) open(ctx, run context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := lake.Locate(ctx, objects, s.db); err != nil {
+		return err
+	}
 	if s.lake, err = lake.Open(ctx, lake.Config{Objects: objects, Meta: s.db, Logger: s.log, Registerer: s.metrics}); err != nil {
 		return err
 	}
 	s.opened("lake", plain(s.lake))
 	fetcher.lake = s.lake
-	if err := s.openLogs(objects); err != nil {
+	if err := s.openLogs(ctx, objects); err != nil {
 		return err
 	}
 	if !cfg.NoCompaction {
@@ -197,6 +202,9 @@ func (s *Server) open(ctx, run context.Context) error {
 	}
 	s.opened("engine", plain(eng))
 	if err := s.openQueries(ctx, eng, beside); err != nil {
+		return err
+	}
+	if err := s.openBackups(); err != nil {
 		return err
 	}
 	return s.serve(run, tokenKey, eng)
@@ -287,6 +295,9 @@ func (s *Server) serve(run context.Context, tokenKey []byte, eng engine.Engine) 
 		}
 	})
 	s.wg.Go(func() { s.sweep(run) })
+	if err := s.tellAddress(); err != nil {
+		return err
+	}
 	s.log.Info("serving", "url", s.URL(), "account", s.key.Account, "data", s.cfg.Dir, "proofKey", s.ProofKey().String())
 	return nil
 }

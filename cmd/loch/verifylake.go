@@ -14,6 +14,7 @@ import (
 	"github.com/lochlake/loch/access"
 	"github.com/lochlake/loch/client"
 	"github.com/lochlake/loch/disk"
+	"github.com/lochlake/loch/lake"
 	"github.com/lochlake/loch/meta"
 	"github.com/lochlake/loch/objstore"
 	"github.com/lochlake/loch/proof"
@@ -108,7 +109,22 @@ func (v *verifyCmd) lake(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	if err := v.locate(ctx, &opt); err != nil {
+		return err
+	}
 	return v.run(ctx, opt)
+}
+
+// locate finds out where tables think that they lie, if the lake was brought elsewhere.
+func (v *lakeFlags) locate(ctx context.Context, opt *verify.Options) error {
+	if db, ok := opt.Meta.(meta.DB); ok {
+		return lake.Locate(ctx, opt.Objects, db)
+	}
+	base, err := lake.MadeAt(ctx, opt.Objects)
+	if err != nil || base == "" {
+		return err
+	}
+	return objstore.Named(opt.Objects, base)
 }
 
 // logs verifies the logs of a running server.

@@ -1,0 +1,71 @@
+package lake
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/lochlake/loch/meta"
+	"github.com/lochlake/loch/objstore"
+)
+
+// locationKey is the key of meta.Value under which a lake that lies in another place than where it was made has the URI that its tables' locations begin with.
+const locationKey = "lake.location"
+
+// Locate lets objects answer to the locations that the tables name their files by, where the metadata says that they were made elsewhere.
+func Locate(ctx context.Context, objects objstore.Store, db meta.DB) error {
+	base, err := db.Value(ctx, locationKey)
+	if errors.Is(err, meta.ErrNotFound) || err == nil && base == "" {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return objstore.Named(objects, base)
+}
+
+// Moved notes in the metadata that tables which were made at base (a URI that ends in "/") lie in objects now.
+func Moved(ctx context.Context, objects objstore.Store, db meta.DB, base string) error {
+	if objects.URI("") == base {
+		base = ""
+	}
+	return db.SetValue(ctx, locationKey, base)
+}
+
+// MadeAt finds out by the tables' own metadata which URI their locations begin with: "" where there is no table.
+func MadeAt(ctx context.Context, objects objstore.Store) (base string, err error) {
+	found := errors.New("found")
+	err = objects.ListFolders(ctx, "tables/", func(folder string) error {
+		id := strings.TrimSuffix(strings.TrimPrefix(folder, "tables/"), "/")
+		return objects.List(ctx, folder+"metadata/", "", func(o objstore.Object) error {
+			if !strings.HasSuffix(o.Key, ".metadata.json") {
+				return nil
+			}
+			var m struct{ Location string }
+			r, err := objects.Get(ctx, o.Key, 0, -1)
+			if err != nil {
+				return err
+			}
+			text, err := io.ReadAll(r)
+			if err = errors.Join(err, r.Close()); err != nil {
+				return err
+			}
+			if json.Unmarshal(text, &m) != nil {
+				return nil // another one may tell
+			}
+			at, ok := strings.CutSuffix(m.Location, "tables/"+id)
+			if !ok || !strings.HasSuffix(at, "/") {
+				return fmt.Errorf("%s: its location %q is none of a table of this lake", o.Key, m.Location)
+			}
+			base = at
+			return found
+		})
+	})
+	if err != nil && !errors.Is(err, found) && !errors.Is(err, objstore.ErrNotExist) {
+		return "", err
+	}
+	return base, nil
+}
