@@ -84,10 +84,10 @@ type Log struct {
 	released int64      // while they do: what Release was told last
 
 	// The writer's own.
-	next   int64 // sequence
-	file   disk.File // of active; nil after a failure
-	salt   salt
-	buf    []byte
+	next int64     // sequence
+	file disk.File // of active; nil after a failure
+	salt salt
+	buf  []byte
 }
 
 type segment struct {
