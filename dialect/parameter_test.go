@@ -70,6 +70,8 @@ func TestParametersRefused(t *testing.T) {
 		{"SELECT ?, ?", []string{"1"}, "line 1:11: Incorrect number of parameters: there is no value for this one, 1 were given"},
 		{"SELECT '?'", []string{}, "line 1:8: Incorrect number of parameters: there is no value for this one, 0 were given"},
 		{"SELECT ?", []string{"1", "2"}, "line 1:9: Incorrect number of parameters: the statement has 1, 2 were given"},
+		{"SELECT date_diff('day', DATE '?', eventtime) FROM trail GROUP BY date_diff('day', DATE '?', eventtime)", []string{"2026-01-01", "2026-02-01"},
+			"line 1:35: 'eventtime' must be an aggregate expression or appear in GROUP BY clause"},
 		{"SELECT 1 FROM trail LIMIT ?", []string{"-1"}, `line 1:27: The number of rows must be an integer that is not negative, not "-1"`},
 		{"SELECT 1 FROM trail LIMIT ?", []string{"1; DROP"}, `line 1:27: The number of rows must be an integer that is not negative, not "1; DROP"`},
 		{"SELECT 1 FROM trail WHERE eventname = ?", []string{"12"}, "line 1:27: Cannot apply operator: varchar = integer"},

@@ -176,7 +176,7 @@ func (c *checker) writeKey(b *strings.Builder, s *scope, x expr) {
 		}
 		b.WriteString("zone" + quote(x.zone))
 	default:
-		b.WriteString("text:" + c.source(x))
+		b.WriteString(c.textKey(x))
 		return
 	}
 	b.WriteByte('(')

@@ -162,3 +162,33 @@ func TestTrinoNests(t *testing.T) {
 		}
 	}
 }
+
+// A template for Trino is the statement with the literals in their places; parameters look alike in its text and are not taken for one another.
+func TestTrinoParameters(t *testing.T) {
+	trino := func(parse func() (*Query, error)) (string, error) {
+		s, err := ForTrino(context.Background(), parse, testCatalog{}, Session{Start: testStart, User: "o'neil"})
+		if err != nil {
+			return "", err
+		}
+		return s.Write(func(u Use) TrinoTable { return TrinoTable{"cat", "stores", u.Table.ID, 0} }).SQL, nil
+	}
+	for _, c := range []struct {
+		template string
+		values   []string
+		same     string
+	}{
+		{"SELECT ?, '?' FROM trail WHERE eventtime > '?'", []string{"1", "x", "2026-01-01"}, "SELECT 1, 'x' FROM trail WHERE eventtime > '2026-01-01'"},
+		{"SELECT eventname || '?', count(*) FROM trail GROUP BY eventname || '?'", []string{"a", "a"}, "SELECT eventname || 'a', count(*) FROM trail GROUP BY eventname || 'a'"},
+		{"SELECT eventname || '?', count(*) FROM trail GROUP BY eventname || '?'", []string{"a", "b"}, "SELECT eventname || 'a', count(*) FROM trail GROUP BY eventname || 'b'"},
+		{"SELECT DISTINCT eventname || '?' FROM trail ORDER BY eventname || '?'", []string{"a", "b"}, "SELECT DISTINCT eventname || 'a' FROM trail ORDER BY eventname || 'b'"},
+		{"SELECT x.a, x.b FROM (SELECT max('?') AS a, max('?') AS b FROM trail) AS x", []string{"p", "q"}, "SELECT x.a, x.b FROM (SELECT max('p') AS a, max('q') AS b FROM trail) AS x"},
+		{"SELECT count(*) FILTER (WHERE eventname = '?'), count(*) FILTER (WHERE eventname = '?') FROM trail", []string{"A", "B"},
+			"SELECT count(*) FILTER (WHERE eventname = 'A'), count(*) FILTER (WHERE eventname = 'B') FROM trail"},
+	} {
+		got, gotErr := trino(func() (*Query, error) { return ParseTemplate(c.template, c.values) })
+		want, wantErr := trino(func() (*Query, error) { return Parse(c.same) })
+		if got != want || (gotErr == nil) != (wantErr == nil) {
+			t.Errorf("%s %q:\n%s (%v)\nwant\n%s (%v)", c.template, c.values, got, gotErr, want, wantErr)
+		}
+	}
+}
