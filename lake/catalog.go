@@ -27,6 +27,8 @@ type commitCatalog struct {
 	applied int64
 	base    *table.Table // as it was when the commit began; saves reading it again where nothing changed
 
+	before  [][]byte              // leaves that go before those of the change
+	removal *meta.Removal         // what the commit takes away; nil: nothing
 	batches []proof.Batch         // that the commit brings
 	sums    map[string]proof.Hash // of the data files that it adds, by location; one that is missing is read
 }
@@ -80,14 +82,19 @@ func (c *commitCatalog) CommitTable(ctx context.Context, ident table.Identifier,
 	if err != nil {
 		return nil, "", fmt.Errorf("leaves of store %s: %w", c.storeID, err)
 	}
-	if err := c.swap(ctx, cur.MetadataLocation(), location, told...); err != nil {
+	if err := c.swap(ctx, cur.MetadataLocation(), location, append(c.before, told...)...); err != nil {
 		return nil, "", err
 	}
 	return next, location, nil
 }
 
 func (c *commitCatalog) swap(ctx context.Context, old, location string, leaves ...[]byte) error {
-	err := c.lake.db.SwapTable(ctx, c.storeID, old, location, c.applied, leaves...)
+	var err error
+	if c.removal != nil {
+		err = c.lake.db.RemoveFromTable(ctx, c.storeID, old, location, c.applied, *c.removal, leaves...)
+	} else {
+		err = c.lake.db.SwapTable(ctx, c.storeID, old, location, c.applied, leaves...)
+	}
 	if err == nil {
 		return nil
 	}

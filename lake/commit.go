@@ -236,9 +236,9 @@ func (l *Lake) forgetOld(ctx context.Context, t *tableState, fsys iceio.IO) erro
 	base, applied := t.now()
 	snaps := slices.Clone(base.Metadata().Snapshots())
 	slices.SortFunc(snaps, func(a, b table.Snapshot) int { return int(b.SequenceNumber - a.SequenceNumber) })
-	merged := int64(0) // the newest snapshot of compaction: those before it hold files that it replaced
+	merged := int64(0) // the newest snapshot of compaction or of a removal: those before it hold files that it replaced or took out
 	for _, s := range snaps {
-		if s.Summary != nil && s.Summary.Operation == table.OpReplace {
+		if s.Summary != nil && (s.Summary.Operation == table.OpReplace || s.Summary.Properties[removalProperty] != "") {
 			merged = max(merged, s.SequenceNumber)
 		}
 	}

@@ -66,6 +66,47 @@ func (l *Lake) named(ctx context.Context, t *tableState) (map[string]bool, error
 	if err := l.refresh(ctx, t); err != nil {
 		return nil, err
 	}
+	named, err := l.snapshotObjects(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	tbl, _ := t.now()
+	uris := []string{tbl.MetadataLocation()}
+	for m := range tbl.Metadata().PreviousFiles() {
+		uris = append(uris, m.MetadataFile)
+	}
+	for _, r := range t.replaced {
+		uris = append(uris, r.uri)
+	}
+	for _, g := range t.garbage {
+		uris = append(uris, g.uri)
+	}
+	for _, uri := range uris {
+		key, ok := l.objects.Key(uri)
+		if !ok {
+			return nil, fmt.Errorf("%s lies outside the object store", uri)
+		}
+		named[key] = true
+	}
+	removed, err := l.db.RemovedFiles(ctx, t.id)
+	for _, f := range removed {
+		named[f.Key] = true
+	}
+	return named, err
+}
+
+// inSnapshots gives the keys of the objects that some snapshot of the table names. Nothing is committed meanwhile.
+func (l *Lake) inSnapshots(ctx context.Context, t *tableState) (map[string]bool, error) {
+	t.commit.Lock()
+	defer t.commit.Unlock()
+	if err := l.refresh(ctx, t); err != nil {
+		return nil, err
+	}
+	return l.snapshotObjects(ctx, t)
+}
+
+// snapshotObjects reads the manifests of all snapshots. It is called with t.commit held.
+func (l *Lake) snapshotObjects(ctx context.Context, t *tableState) (map[string]bool, error) {
 	fsys, err := l.tableFiles(ctx)
 	if err != nil {
 		return nil, err
@@ -80,12 +121,10 @@ func (l *Lake) named(ctx context.Context, t *tableState) (map[string]bool, error
 		return nil
 	}
 	tbl, _ := t.now()
-	uris := []string{tbl.MetadataLocation()}
-	for m := range tbl.Metadata().PreviousFiles() {
-		uris = append(uris, m.MetadataFile)
-	}
 	for _, s := range tbl.Metadata().Snapshots() {
-		uris = append(uris, s.ManifestList)
+		if err := add(s.ManifestList); err != nil {
+			return nil, err
+		}
 		manifests, err := s.Manifests(fsys)
 		if err != nil {
 			return nil, err
@@ -105,17 +144,6 @@ func (l *Lake) named(ctx context.Context, t *tableState) (map[string]bool, error
 					return nil, err
 				}
 			}
-		}
-	}
-	for _, r := range t.replaced {
-		uris = append(uris, r.uri)
-	}
-	for _, g := range t.garbage {
-		uris = append(uris, g.uri)
-	}
-	for _, uri := range uris {
-		if err := add(uri); err != nil {
-			return nil, err
 		}
 	}
 	return named, nil

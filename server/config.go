@@ -40,6 +40,8 @@ type Config struct {
 	CompactionShare float64       // of one core's time, while there is other work; a fifth
 	CompactionQuiet time.Duration // how long a day must have got nothing before the rest of its small files is merged; 2 min
 
+	RetentionGrace time.Duration // how long nothing goes by a store's retention after AWS's call lowered it; 7 days
+
 	Witnesses []tlog.Witness // that are asked to cosign the checkpoints of the transparency logs
 
 	Log *slog.Logger // nil: nothing is logged

@@ -41,6 +41,11 @@ func (s *Server) health(w http.ResponseWriter, r *http.Request) {
 	for _, refusal := range s.logs.Refusals() {
 		lines = append(lines, fmt.Sprintf("warning: store %s: witness %s refuses its transparency log, which was set back or rewritten, or the witness is wrong: verify the lake", refusal.Store, refusal.Witness))
 	}
+	if warning, err := s.retention.Warning(r.Context()); err != nil {
+		down("metadata cannot be written", err)
+	} else if warning != "" {
+		lines = append(lines, "warning: "+warning)
+	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.WriteHeader(status)
 	_, _ = io.WriteString(w, strings.Join(lines, "\n")+"\n") // the asker may be gone: nobody is left to tell

@@ -55,7 +55,8 @@ func (s *Server) prove(ctx context.Context, storeID, eventID string) (proof.File
 // openIngest opens what takes events in: the registry, which says where they go, the log, and imports, which go on where they stood.
 func (s *Server) openIngest(ctx context.Context) (err error) {
 	cfg := s.cfg
-	s.registry, err = registry.New(ctx, registry.Config{DB: s.db, Lake: s.lake, ManagementAccount: s.key.Account, Quotas: registry.Quotas{Stores: cfg.MaxStores}, Log: s.log})
+	s.registry, err = registry.New(ctx, registry.Config{DB: s.db, Lake: s.lake, ManagementAccount: s.key.Account, Quotas: registry.Quotas{Stores: cfg.MaxStores}, RetentionGrace: cfg.RetentionGrace,
+		Log: s.log})
 	if err != nil {
 		return err
 	}
@@ -139,6 +140,8 @@ func (s *Server) handle(front *api.Server, eng engine.Engine) {
 	front.HandleQueries(s.queries)
 	front.HandlePublicKeys(s.keys)
 	front.HandleLogs(api.Logs{Stores: s.registry, Objects: s.objects, Key: s.ProofKey(), Prove: s.prove})
+	front.HandleRetention(s.registry, s.retention)
+	front.HandleHolds(s.registry, s.retention)
 	front.HandleSampleQueries()
 	front.HandleBackups(s.leases)
 	front.HandleHistory(history.New(history.Config{Lake: s.lake, Engine: eng, StoreID: registry.HistoryID}), 0)

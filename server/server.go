@@ -30,6 +30,7 @@ import (
 	"github.com/lochlake/loch/proof"
 	"github.com/lochlake/loch/query"
 	"github.com/lochlake/loch/registry"
+	"github.com/lochlake/loch/retention"
 	"github.com/lochlake/loch/signing"
 	"github.com/lochlake/loch/tlog"
 	"github.com/prometheus/client_golang/prometheus"
@@ -39,26 +40,27 @@ import (
 
 // Server is a running Loch.
 type Server struct {
-	cfg      Config
-	key      access.Key
-	newKey   bool
-	log      *slog.Logger
-	metrics  *prometheus.Registry
-	engine   access.Key // of the Trino that runs the queries; without an ID it is not Trino that does
-	db       meta.DB
-	lake     *lake.Lake
-	registry *registry.Registry
-	ingest   *ingest.Ingest
-	imports  *imports.Service
-	queries  *query.Service
-	keys     *signing.Keys
-	logs     *tlog.Service
-	logKey   proof.Key
-	leases   *backup.Leases
-	objects  objstore.Store
-	mover    lake.Mover // to colder storage; nil: there is none
-	http     *http.Server
-	listener net.Listener
+	cfg       Config
+	key       access.Key
+	newKey    bool
+	log       *slog.Logger
+	metrics   *prometheus.Registry
+	engine    access.Key // of the Trino that runs the queries; without an ID it is not Trino that does
+	db        meta.DB
+	lake      *lake.Lake
+	registry  *registry.Registry
+	retention *retention.Service
+	ingest    *ingest.Ingest
+	imports   *imports.Service
+	queries   *query.Service
+	keys      *signing.Keys
+	logs      *tlog.Service
+	logKey    proof.Key
+	leases    *backup.Leases
+	objects   objstore.Store
+	mover     lake.Mover // to colder storage; nil: there is none
+	http      *http.Server
+	listener  net.Listener
 
 	closers []closer // in the order of opening
 	wg      sync.WaitGroup
@@ -192,6 +194,9 @@ func (s *Server) open(ctx, run context.Context) error {
 	if err := s.openIngest(ctx); err != nil {
 		return err
 	}
+	if err := s.openRetention(ctx, run); err != nil {
+		return err
+	}
 	duck := engine.Config{TempDir: filepath.Join(cfg.Dir, "engine"), Log: s.log, Registry: s.metrics}
 	if fetcher.cache != nil {
 		duck.Fetcher = fetcher
@@ -207,7 +212,7 @@ func (s *Server) open(ctx, run context.Context) error {
 	if err := s.openBackups(); err != nil {
 		return err
 	}
-	return s.serve(run, tokenKey, eng)
+	return s.serve(tokenKey, eng)
 }
 
 // openObjects opens where tables lie, and the way by which the engine comes at remote ones.
@@ -268,7 +273,7 @@ func (f *fetcher) Fetch(ctx context.Context, file engine.File, columns []string)
 }
 
 // serve builds the API, listens and answers.
-func (s *Server) serve(run context.Context, tokenKey []byte, eng engine.Engine) error {
+func (s *Server) serve(tokenKey []byte, eng engine.Engine) error {
 	front, err := api.New(api.Config{Keys: s.key, TokenKey: tokenKey, Log: s.log, Metrics: s.metrics})
 	if err != nil {
 		return err
@@ -294,7 +299,6 @@ func (s *Server) serve(run context.Context, tokenKey []byte, eng engine.Engine) 
 			close(s.failed)
 		}
 	})
-	s.wg.Go(func() { s.sweep(run) })
 	if err := s.tellAddress(); err != nil {
 		return err
 	}
@@ -317,25 +321,6 @@ func (s *Server) compact(run context.Context) {
 		stop()
 		return <-ended
 	})
-}
-
-// sweepEvery is how often stores that have been pending deletion for seven days are looked for.
-const sweepEvery = 10 * time.Minute
-
-// sweep removes stores whose seven days are over.
-func (s *Server) sweep(ctx context.Context) {
-	tick := time.NewTicker(sweepEvery)
-	defer tick.Stop()
-	for {
-		if err := errors.Join(s.registry.Flush(ctx), s.registry.Sweep(ctx)); err != nil && ctx.Err() == nil {
-			s.log.Error("sweeping deleted event data stores", "error", err)
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-	}
 }
 
 // Close drains: calls in hand are answered, imports stop where they can go on later, running queries end, everything accepted is committed.

@@ -24,17 +24,20 @@ const (
 )
 
 type cli struct {
-	Serve    serveCmd    `cmd:"" help:"Run the server: the API, the lake and the embedded query engine."`
-	Import   importCmd   `cmd:"" help:"Bring log files into a running server: files, folders and s3://bucket/prefix."`
-	Query    queryCmd    `cmd:"" help:"Ask in SQL: a running server, or a folder of logs with --logs."`
-	Queries  queriesCmd  `cmd:"" help:"List the sample queries, or search them: loch query --alias runs one."`
-	Prove    proveCmd    `cmd:"" help:"Write the proof that an event was accepted and kept: anybody can verify it, without the server."`
-	Verify   verifyCmd   `cmd:"" help:"Check a stopped server's lake, a proof, or delivered query results: that nothing in them was changed, added or taken away."`
-	Backup   backupCmd   `cmd:"" help:"Copy a server's data, running or not, to a folder or a bucket: a consistent point, and only what is new since the last."`
-	Restore  restoreCmd  `cmd:"" help:"Put a point of a backup back, or check it."`
-	Demo     demoCmd     `cmd:"" help:"See what Loch does: a server, a month of an invented organisation's events, and telling queries."`
-	Generate generateCmd `cmd:"" help:"Write generated log files, laid out as a trail lays them out."`
-	Version  versionCmd  `cmd:"" help:"Print the version."`
+	Serve     serveCmd     `cmd:"" help:"Run the server: the API, the lake and the embedded query engine."`
+	Import    importCmd    `cmd:"" help:"Bring log files into a running server: files, folders and s3://bucket/prefix."`
+	Query     queryCmd     `cmd:"" help:"Ask in SQL: a running server, or a folder of logs with --logs."`
+	Queries   queriesCmd   `cmd:"" help:"List the sample queries, or search them: loch query --alias runs one."`
+	Prove     proveCmd     `cmd:"" help:"Write the proof that an event was accepted and kept: anybody can verify it, without the server."`
+	Retention retentionCmd `cmd:"" help:"Say what goes from a store by its retention, or by another, and change it."`
+	Hold      holdCmd      `cmd:"" help:"Legal holds: nothing that one covers goes, by any path, until it is lifted."`
+	Clock     clockCmd     `cmd:"" help:"Show whether the server's clock is believed, or confirm it: while it is not, nothing is removed."`
+	Verify    verifyCmd    `cmd:"" help:"Check a stopped server's lake, a proof, or delivered query results: that nothing in them was changed, added or taken away."`
+	Backup    backupCmd    `cmd:"" help:"Copy a server's data, running or not, to a folder or a bucket: a consistent point, and only what is new since the last."`
+	Restore   restoreCmd   `cmd:"" help:"Put a point of a backup back, or check it."`
+	Demo      demoCmd      `cmd:"" help:"See what Loch does: a server, a month of an invented organisation's events, and telling queries."`
+	Generate  generateCmd  `cmd:"" help:"Write generated log files, laid out as a trail lays them out."`
+	Version   versionCmd   `cmd:"" help:"Print the version."`
 
 	ShowVersion kong.VersionFlag `name:"version" help:"Print the version."`
 }

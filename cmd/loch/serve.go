@@ -45,6 +45,7 @@ type serverFlags struct {
 	QuerySlots      int           `help:"Queries that run at once; others of the ten an account may have wait. Default: one for each core." placeholder:"N"`
 
 	Compaction      float64       `help:"Share of one core's time in which small files are merged while there is other work; 0: they are never merged." default:"0.2" placeholder:"SHARE"`
+	RetentionGrace  time.Duration `help:"How long nothing goes from a store whose retention was lowered by UpdateEventDataStore: so long it can be raised again." default:"168h"`
 	CompactionQuiet time.Duration `help:"How long a day must have got no events before the rest of its small files is merged." default:"2m"`
 }
 
@@ -63,7 +64,7 @@ func (f s3Flags) config() server.S3 {
 func (f *serverFlags) config() server.Config {
 	cfg := server.Config{Account: f.Account, Region: f.Region, StoreURL: f.StoreURL, StoreS3: f.S3.config(), ImportS3: f.ImportS3.config(),
 		CommitInterval: f.CommitInterval, MaxStores: f.MaxStores, AuditEventsRate: f.AuditEventsRate, CacheBytes: int64(f.CacheSize), QueryMemory: int64(f.QueryMemory), QueryThreads: f.QueryThreads,
-		QueryTemp: int64(f.QueryTemp), QueryTime: f.QueryTime, QuerySlots: f.QuerySlots, NoCompaction: f.Compaction <= 0, CompactionShare: f.Compaction, CompactionQuiet: f.CompactionQuiet, Engine: f.Engine}
+		QueryTemp: int64(f.QueryTemp), QueryTime: f.QueryTime, QuerySlots: f.QuerySlots, NoCompaction: f.Compaction <= 0, CompactionShare: f.Compaction, CompactionQuiet: f.CompactionQuiet, RetentionGrace: f.RetentionGrace, Engine: f.Engine}
 	f.Keep.apply(&cfg)
 	return cfg
 }

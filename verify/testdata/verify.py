@@ -5,6 +5,7 @@ verify.py KEY proof FILE          a proof of an event
 verify.py KEY lake FOLDER STORE   a store's log and its data files, in the folder "lake" of a stopped server or a copy of its bucket
 """
 import base64, hashlib, json, os, struct, sys
+from datetime import datetime, timedelta, timezone
 
 P = 2**255 - 19
 L = 2**252 + 27742317777372353535851937790883648493
@@ -127,6 +128,33 @@ def tile(index, width):
     return s + (".p/%d" % width if width < 256 else "")
 
 
+FIRST, LAST = datetime.min.replace(tzinfo=timezone.utc), datetime.max.replace(tzinfo=timezone.utc)
+
+
+def moment(text):
+    """A time of a leaf, to the microsecond; None where there is none."""
+    if not text:
+        return None
+    text, _, fraction = text.removesuffix("Z").partition(".")
+    return datetime.fromisoformat(text + "+00:00") + timedelta(microseconds=int(fraction[:6].ljust(6, "0")))
+
+
+def removed(r, settings, holds):
+    """Fails where a removal was not due yet, by the settings of then, or went in spite of a hold."""
+    at = moment(r["at"])
+    early = at < moment(r["due"]) or r["rule"] == "deletion" and r["due"] != settings.get("deleteAfter")
+    early = early or r["rule"] == "retention" and (at < (moment(settings.get("removeAfter")) or FIRST) or "deleteAfter" in settings)
+    spans = []
+    for day in r.get("days", []):
+        start = moment(day + "T00:00:00Z")
+        early = early or at < start + timedelta(days=settings["retentionDays"] + 1)
+        spans.append((start, start + timedelta(days=1)))
+    if early or r["rule"] not in ("retention", "deletion") or bool(spans) != (r["rule"] == "retention"):
+        fail("a removal at %s was early" % r["at"])
+    if any(a < to and since < b for a, b in spans or [(FIRST, LAST)] for since, to in holds):
+        fail("a removal at %s took what was on hold" % r["at"])
+
+
 def verify_lake(key, folder, store):
     log, table = os.path.join(folder, "logs", store), os.path.join(folder, "tables", store)
     read = lambda *path: open(os.path.join(*path), "rb").read()
@@ -148,13 +176,26 @@ def verify_lake(key, folder, store):
             if read(log, "tile/%d" % level, tile(n // 256, min(len(hashes) - n, 256))) != b"".join(hashes[n : n + 256]):
                 fail("tile %d/%d is not what the entries make" % (level, n // 256))
         hashes, level = [root(hashes[n : n + 256]) for n in range(0, len(hashes) // 256 * 256, 256)], level + 1
-    events = rows = 0
+    rows, batches, store_is, holds = 0, {}, {}, {}
     for l in map(json.loads, leaves):
-        events += l.get("batch", {}).get("count", 0)
+        store_is = l.get("store", {}).get("settings", store_is)
+        if batch := l.get("batch"):
+            batches[batch["day"]] = batches.get(batch["day"], 0) + batch["count"]
+        if hold := l.get("hold"):
+            holds.pop(hold["id"], None)
+            if hold["change"] == "placed":
+                holds[hold["id"]] = (moment(hold.get("from")) or FIRST, moment(hold.get("to")) or LAST)
+        if removal := l.get("removal"):
+            removed(removal, store_is, holds.values())
+            for day in removal.get("days") or list(batches):
+                batches.pop(day, None)
+            if not removal.get("days"):
+                files.clear()
         for f in l.get("snapshot", {}).get("added", []):
             files[f["path"]] = f
         for path in l.get("snapshot", {}).get("removed", []):
             del files[path]
+    events = sum(batches.values())
     for path, f in files.items():
         rows += f["rows"]
         if sha(read(table, path)).hex() != f["sha256"]:
