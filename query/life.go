@@ -28,11 +28,13 @@ func (s *Service) Describe(ctx context.Context, sc meta.Scope, id, storeID strin
 	if err != nil || q.Scope != sc || storeID != "" && !reads(q, storeID) {
 		return meta.Query{}, awserr.New("QueryIdNotFoundException", "The query ID does not exist or does not map to a query: %s", id)
 	}
-	if q.Status == Running {
+	if q.Status == Running || q.Status == Queued {
 		s.mu.Lock()
 		j := s.active[id]
+		running := j != nil && j.running
 		s.mu.Unlock()
-		if j != nil {
+		if running {
+			q.Status = Running // which is recorded only of one that takes long
 			if sofar := j.sofar.Load(); sofar != nil {
 				q.Scanned, q.Matched, q.BytesScanned, q.Execution = sofar.RowsScanned, sofar.RowsMatched, sofar.BytesScanned, sofar.Elapsed
 			}

@@ -142,7 +142,7 @@ func blockSum(rows, payload []byte) uint32 {
 	return crc32.Update(crc32.Checksum(rows, castagnoli), castagnoli, payload)
 }
 
-// finish makes the file whole and durable under its name.
+// finish makes the file whole, under its name. It outlives the server from now on, and the machine once settle has returned.
 func (w *resultWriter) finish() error {
 	if err := w.flush(); err != nil {
 		return err
@@ -154,16 +154,15 @@ func (w *resultWriter) finish() error {
 	if err := w.write(append(tail, magicTail...)); err != nil {
 		return err
 	}
-	if err := errors.Join(w.w.Flush(), w.f.Sync()); err != nil {
+	if err := w.w.Flush(); err != nil {
 		return err
 	}
-	if err := w.f.Close(); err != nil {
-		return err
-	}
-	if err := os.Rename(w.path+partial, w.path); err != nil {
-		return err
-	}
-	return syncDir(filepath.Dir(w.path))
+	return os.Rename(w.path+partial, w.path)
+}
+
+// settle makes a finished file durable.
+func (w *resultWriter) settle() error {
+	return errors.Join(w.f.Sync(), w.f.Close(), syncDir(filepath.Dir(w.path)))
 }
 
 // abandon removes what was written.

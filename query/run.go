@@ -17,11 +17,15 @@ import (
 // execute runs a query from its start to its recorded end.
 func (s *Service) execute(ctx context.Context, j *job) {
 	begun := time.Now()
-	began := make(chan error, 1)
-	s.wg.Go(func() { began <- s.began(ctx, j) }) // beside the query, which needs not wait for the disk
-	stats, rows, err := s.answer(ctx, j)
+	began, answered := make(chan error, 1), make(chan struct{})
+	s.wg.Go(func() { began <- s.began(ctx, j, answered) }) // beside the query, which needs not wait for the disk
+	stats, results, err := s.answer(ctx, j)
+	close(answered)
 	if e := <-began; err == nil {
 		err = e
+	}
+	if results != nil {
+		defer s.settle(j, results)
 	}
 	if j.lost {
 		if err := s.removeResults(j.q.ID); err != nil {
@@ -50,9 +54,30 @@ func (s *Service) execute(ctx context.Context, j *job) {
 	default:
 		status, why = Failed, s.explain(j, err)
 	}
+	rows := int64(0)
+	if results != nil {
+		rows = results.total
+	}
 	if err := s.ended(j, status, why, stats, rows); err != nil {
 		s.cfg.Log.Error("a query's end", "error", err)
 	}
+}
+
+// settle makes results durable behind their query's end, which needs not wait for the disk: a machine that loses them before says so when it starts, and
+// nobody is answered from half of them. It waits while too many others are under way.
+func (s *Service) settle(j *job, w *resultWriter) {
+	s.settling <- struct{}{}
+	s.wg.Go(func() {
+		defer func() { <-s.settling }()
+		if err := w.settle(); err != nil {
+			s.cfg.Log.Error("the results of a query could not be written", "query", j.q.ID, "error", err)
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(s.ctx), recordTime)
+			defer cancel()
+			if err := errors.Join(s.fail(ctx, j.q.ID, lostResults), s.removeResults(j.q.ID)); err != nil {
+				s.cfg.Log.Error("a query whose results could not be written", "error", err)
+			}
+		}
+	})
 }
 
 // explain makes the message for the caller of what went wrong; what is ours goes to the log.
@@ -76,10 +101,22 @@ func (s *Service) explain(j *job, err error) string {
 // errLost: the query is unknown, since it could not be recorded.
 var errLost = errors.New("the query could not be recorded")
 
-// began records that a query runs.
-func (s *Service) began(ctx context.Context, j *job) error {
+// short is how long a query may run without a record of it; a server that starts takes up what has none as if it had waited.
+const short = 100 * time.Millisecond
+
+// began records that a query runs, unless it is answered soon.
+func (s *Service) began(ctx context.Context, j *job, answered <-chan struct{}) error {
 	if <-j.kept; j.lost {
 		return errLost
+	}
+	timer := time.NewTimer(short)
+	defer timer.Stop()
+	select {
+	case <-answered:
+		return nil
+	case <-ctx.Done():
+		return nil // whatever has ended it is recorded as its end
+	case <-timer.C:
 	}
 	_, err := s.cfg.DB.UpdateQuery(ctx, j.q.ID, func(q *meta.Query) error {
 		q.Status = Running
@@ -99,11 +136,11 @@ func (s *Service) requeue(j *job) error {
 }
 
 // answer plans the statement's files, runs it and writes its rows.
-func (s *Service) answer(ctx context.Context, j *job) (engine.Stats, int64, error) {
+func (s *Service) answer(ctx context.Context, j *job) (engine.Stats, *resultWriter, error) {
 	relations, release, err := s.plan(ctx, j)
 	defer release()
 	if err != nil {
-		return engine.Stats{}, 0, err
+		return engine.Stats{}, nil, err
 	}
 	eng, work := s.job(j.stmt, relations)
 	var w *resultWriter
@@ -115,7 +152,7 @@ func (s *Service) answer(ctx context.Context, j *job) (engine.Stats, int64, erro
 	stats, err := eng.Run(ctx, work, func(row []engine.Value) error { return w.row(row) })
 	switch {
 	case err == nil && w == nil:
-		return stats, 0, errors.New("the engine told no columns")
+		return stats, nil, errors.New("the engine told no columns")
 	case err == nil:
 		err = w.finish()
 	}
@@ -123,9 +160,9 @@ func (s *Service) answer(ctx context.Context, j *job) (engine.Stats, int64, erro
 		if w != nil {
 			err = errors.Join(err, w.abandon())
 		}
-		return stats, 0, err
+		return stats, nil, err
 	}
-	return stats, w.total, nil
+	return stats, w, nil
 }
 
 // plan chooses the files of every relation of the statement. All relations over one store read the same snapshot of it, so that a statement never sees

@@ -94,7 +94,12 @@ type Service struct {
 	active  map[string]*job // queued and running, by ID
 	queue   *queue
 	running int
+
+	settling chan struct{} // holds one for each result file that is being made durable
 }
+
+// settlers bounds how many result files are made durable at once.
+const settlers = 8
 
 // job is a query that is queued or running.
 type job struct {
@@ -102,6 +107,7 @@ type job struct {
 	stmt      *compiled
 	cancel    context.CancelFunc // nil while it is queued
 	cancelled bool
+	running   bool          // it has left the queue
 	over      bool          // its end is being recorded; it no longer counts
 	kept      chan struct{} // closed when it is recorded, or cannot be
 	lost      bool          // it could not be recorded: nobody knows of it, and its end is nobody's. Read after kept
@@ -135,7 +141,7 @@ func Open(ctx context.Context, cfg Config) (*Service, error) {
 	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("directory of results: %w", err)
 	}
-	s := &Service{cfg: cfg, active: map[string]*job{}, queue: newQueue()}
+	s := &Service{cfg: cfg, active: map[string]*job{}, queue: newQueue(), settling: make(chan struct{}, settlers)}
 	s.room.bound = cfg.ResultBytes
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	s.metrics = newMetrics(s, cfg.Registry)
@@ -156,28 +162,54 @@ func (s *Service) Close() error {
 	return nil
 }
 
-// sweep removes what is left of queries that never ended or are forgotten, and counts what the others take.
+// lostResults is why a query fails after it had finished.
+const lostResults = "The results were lost before they were on disk. Run the query again."
+
+// sweep removes what is left of queries that never ended or are forgotten, and counts what the others take. A query whose results the machine lost has failed.
 func (s *Service) sweep(ctx context.Context) error {
 	entries, err := os.ReadDir(s.cfg.Dir)
 	if err != nil {
 		return fmt.Errorf("directory of results: %w", err)
 	}
+	finished, err := s.cfg.DB.Queries(ctx, meta.Scope{}, "", Finished, time.Time{}, time.Time{}, "", 0)
+	if err != nil {
+		return fmt.Errorf("queries that have finished: %w", err)
+	}
+	due := make(map[string]bool, len(finished)) // results that no file was found of yet
+	for _, q := range finished {
+		due[q.ID] = true
+	}
 	for _, e := range entries {
 		id := strings.TrimSuffix(e.Name(), resultSuffix)
-		q, err := s.cfg.DB.Query(ctx, id)
-		switch {
-		case err == nil && q.Status == Finished && id != e.Name():
-			info, err := e.Info()
-			if err != nil {
-				return err
+		whole := false
+		if due[id] && id != e.Name() {
+			r, err := openResults(s.resultPath(id))
+			if err != nil && !errors.Is(err, ErrDamaged) {
+				return fmt.Errorf("results of query %s: %w", id, err)
 			}
-			s.room.used.Add(info.Size())
-		case err != nil && !errors.Is(err, meta.ErrNotFound):
-			return fmt.Errorf("results of query %s: %w", id, err)
-		default:
+			if whole = err == nil; whole {
+				if err := r.close(); err != nil {
+					return fmt.Errorf("results of query %s: %w", id, err)
+				}
+			}
+		}
+		if !whole {
 			if err := os.Remove(filepath.Join(s.cfg.Dir, e.Name())); err != nil {
 				return fmt.Errorf("old results: %w", err)
 			}
+			continue
+		}
+		delete(due, id)
+		info, err := e.Info()
+		if err != nil {
+			return err
+		}
+		s.room.used.Add(info.Size())
+	}
+	for id := range due {
+		s.cfg.Log.Warn("results were lost", "query", id)
+		if err := s.fail(ctx, id, lostResults); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -329,6 +361,7 @@ func (s *Service) next() {
 		if j.cancelled { // between its record and its place in the queue
 			cancel()
 		}
+		j.running = true
 		s.running++
 		s.wg.Go(func() {
 			s.execute(ctx, j)

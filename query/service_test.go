@@ -437,3 +437,46 @@ func TestQueueTakesTurns(t *testing.T) {
 		t.Error(got, q.n)
 	}
 }
+
+// A machine that stops may lose what was not on disk yet: such a query has failed, and says so, and the others have their results.
+func TestResultsLostWithTheMachine(t *testing.T) {
+	b := newBed(t, nil)
+	store := b.store(t, "s", 5)
+	var ids []string
+	for range 4 {
+		id := b.start(t, "SELECT eventid FROM "+store)
+		if q := b.wait(t, id); q.Status != Finished {
+			t.Fatal(q.Status, q.Error)
+		}
+		ids = append(ids, id)
+	}
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	size := func(id string) int64 {
+		info, err := os.Stat(b.resultPath(id))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return info.Size()
+	}
+	if err := errors.Join(os.Remove(b.resultPath(ids[0])), os.Truncate(b.resultPath(ids[1]), size(ids[1])-9), os.Truncate(b.resultPath(ids[2]), 0)); err != nil {
+		t.Fatal(err)
+	}
+	b.reopen(t, nil)
+	for i, id := range ids {
+		q, err := b.Describe(t.Context(), scope, id, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i < 3 && (q.Status != Failed || q.Error != lostResults) || i == 3 && q.Status != Finished {
+			t.Errorf("query %d is %s: %s", i, q.Status, q.Error)
+		}
+	}
+	if rows := b.rows(t, ids[3], 10); len(rows) != 5 {
+		t.Errorf("%d rows", len(rows))
+	}
+	if used := b.room.used.Load(); used != size(ids[3]) {
+		t.Errorf("results take %d bytes, not %d", used, size(ids[3]))
+	}
+}
