@@ -5,10 +5,11 @@
 // The index holds no identities, only fingerprints: 8 bytes of the identity's SHA-256 and 16 of the text's. Invariants:
 //   - Known is answered only where both agree, 24 bytes of SHA-256: the same event. A collision of fingerprints alone can only call
 //     an event Conflict that is New. It is stored all the same, so a collision costs a flag and never an event.
-//   - A run holds only keys of events that the table holds. (Were a key on disk before its event is committed, a crash between would make the
+//   - A run holds only keys of events that the table holds, or held. (Were a key on disk before its event is committed, a crash between would make the
 //     replay take the event for known, and it would be lost.) So keys stay in memory until Applied says that theirs are committed.
 //   - The manifest says up to which sequence of the durable log the runs hold everything (Covered). What came later is entered again after
 //     a start, from the table and the log. Entering a key twice does no harm; leaving one out would store an event twice.
+//   - Events that were removed from the table since the index was made stay known to it. Whoever asks about one of those makes the index anew (Mark tells since when).
 //   - The index is derived: whatever is corrupt in it, it is removed and made anew from the table.
 package identity
 
@@ -56,6 +57,7 @@ type Options struct {
 	Merging chan struct{} // a semaphore for merges, shared by the indexes of a server; default: no bound
 	FS      disk.FS       // default disk.OS
 	Logger  *slog.Logger  // default slog.Default()
+	Mark    int64         // kept with an index that is made, and told by Mark
 }
 
 var errClosed = errors.New("identity index is closed")
@@ -83,6 +85,13 @@ type Index struct {
 	working  bool   // the worker goroutine runs
 	closed   bool
 	failed   error // of the worker's last attempt
+}
+
+// Mark is Options.Mark of the time when the index was made, from what the table held then; 0 where a version made it that kept none.
+func (x *Index) Mark() int64 {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.man.Mark
 }
 
 // Check decides on keys, in order, and enters those that are New or Conflict, so that a later equal key is Known. sequence is the record of the

@@ -468,3 +468,40 @@ func BenchmarkKeyOf(b *testing.B) {
 		KeyOf(id, text)
 	}
 }
+
+// TestMark: an index says what it was told when it was made, and not what later openings say.
+func TestMark(t *testing.T) {
+	opt := Options{Dir: filepath.Join(t.TempDir(), "x"), Memory: 4, Mark: 7}
+	for _, mark := range []int64{7, 8} {
+		opt.Mark = mark
+		x, err := Open(opt, 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if x.Mark() != 7 {
+			t.Errorf("opened with %d: %d", mark, x.Mark())
+		}
+		for i := range 20 {
+			if err := x.Add(t.Context(), []Key{KeyOf(fmt.Sprint(mark, i), [32]byte{byte(i)})}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		x.Ready()
+		if err := x.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := x.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := Remove(disk.OS, opt.Dir); err != nil {
+		t.Fatal(err)
+	}
+	x, err := Open(opt, 10)
+	if err != nil || x.Mark() != 8 {
+		t.Fatalf("%v, %v", x.Mark(), err)
+	}
+	if err := x.Close(); err != nil {
+		t.Fatal(err)
+	}
+}

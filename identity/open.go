@@ -22,6 +22,7 @@ type manifest struct {
 	Covered int64    `json:"covered"` // the runs hold the keys of every event of records up to this sequence
 	Next    uint64   `json:"next"`    // number of the next run
 	Runs    []string `json:"runs"`    // oldest first
+	Mark    int64    `json:"mark"`    // Options.Mark when the index was made
 }
 
 const (
@@ -97,6 +98,7 @@ func Remove(fsys disk.FS, dir string) error {
 func (x *Index) readManifest() error {
 	b, err := disk.ReadFile(x.opt.FS, filepath.Join(x.opt.Dir, manifestName))
 	if errors.Is(err, fs.ErrNotExist) {
+		x.man.Mark = x.opt.Mark
 		return nil
 	}
 	if err != nil {

@@ -34,6 +34,10 @@ func (n *nowhere) Identities(context.Context, string, int64, func(*lake.Stored) 
 	return nil
 }
 
+func (n *nowhere) Removals(context.Context, string) (map[int32]int64, int64, error) {
+	return nil, 0, nil
+}
+
 // BenchmarkPipeline is what ingest itself costs an event (routing, keys, log, identity check, rows), without decoding and without tables: from
 // deliveries of 500 events with 250 bytes of payload each, to a store and to event history. What it reports is wall time on all processors.
 func BenchmarkPipeline(b *testing.B) {

@@ -74,6 +74,9 @@ type Tables interface {
 	Applied(ctx context.Context, storeID string) (int64, error)
 	// Identities calls fn for every row of the table that came by records of the log after since, in any order. fn's Stored is valid until it returns.
 	Identities(ctx context.Context, storeID string, since int64, fn func(*lake.Stored) error) error
+	// Removals tells the days of eventTime of which events were ever taken out of the table, each with a number that rises from removal to removal, and the least that the
+	// next one can have.
+	Removals(ctx context.Context, storeID string) (days map[int32]int64, next int64, err error)
 }
 
 // Meta is the metadata that ingest keeps; meta.DB is one.

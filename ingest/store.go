@@ -6,6 +6,7 @@ import (
 	"errors"
 	"math"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -165,9 +166,43 @@ func (s *store) check(p part) error {
 	}
 	err = x.Check(s.in.ctx, keys, p.sequence, s.verdicts)
 	if errors.Is(err, identity.ErrCorrupt) {
-		return errors.Join(err, s.discardIndex(err))
+		s.in.slog.Error("the identity index is corrupt and is made anew from the table", "store", s.id, "error", err)
+		return errors.Join(err, s.discardIndex())
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	removed, err := s.removed(p, x)
+	if err != nil || !removed {
+		return err
+	}
+	s.in.slog.Info("the identity index is made anew from the table: it knows events that were removed since it was made", "store", s.id)
+	if err := s.discardIndex(); err != nil {
+		return err
+	}
+	return s.check(p)
+}
+
+// removed tells whether the index may know an event of the part only because the table once held it: one of a day that was removed by retention after the index was made, and that
+// the store takes again since its retention was raised.
+func (s *store) removed(p part, x *identity.Index) (bool, error) {
+	if !slices.Contains(s.verdicts, identity.Known) {
+		return false, nil
+	}
+	days, _, err := s.in.cfg.Tables.Removals(s.in.ctx, s.id)
+	if err != nil || len(days) == 0 {
+		return false, err
+	}
+	mark := x.Mark()
+	for i, v := range s.verdicts {
+		if v != identity.Known {
+			continue
+		}
+		if at, ok := days[p.records[p.rows[i]].Day()]; ok && at >= mark {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // openIndex gives the index, opening it and filling it from the table where it is not yet open.
@@ -183,7 +218,11 @@ func (s *store) openIndex() (*identity.Index, error) {
 	if err != nil {
 		return nil, err
 	}
-	opt := identity.Options{Dir: s.indexDir(), FS: s.in.cfg.FS, Logger: s.in.slog, Merging: s.in.merging, Memory: s.in.cfg.IndexKeys}
+	_, mark, err := s.in.cfg.Tables.Removals(ctx, s.id)
+	if err != nil {
+		return nil, err
+	}
+	opt := identity.Options{Dir: s.indexDir(), Mark: mark, FS: s.in.cfg.FS, Logger: s.in.slog, Merging: s.in.merging, Memory: s.in.cfg.IndexKeys}
 	x, err = identity.Open(opt, applied)
 	if errors.Is(err, identity.ErrCorrupt) {
 		s.in.slog.Error("the identity index is corrupt and is made anew from the table", "store", s.id, "error", err)
@@ -231,10 +270,9 @@ func (s *store) openIndex() (*identity.Index, error) {
 
 func (s *store) indexDir() string { return filepath.Join(s.in.cfg.Dir, "identity", s.id) }
 
-// discardIndex gives up a corrupt index. Keys of events that are not committed are in its memory alone; so these are committed first, and the next
+// discardIndex gives up an index, so that it is made anew. Keys of events that are not committed are in its memory alone; so these are committed first, and the next
 // index finds them in the table.
-func (s *store) discardIndex(cause error) error {
-	s.in.slog.Error("the identity index is corrupt and is made anew from the table", "store", s.id, "error", cause)
+func (s *store) discardIndex() error {
 	if s.chunkAt() != nil && !s.seal() {
 		return s.in.ctx.Err()
 	}

@@ -197,6 +197,17 @@ func (l *Lake) Purge(ctx context.Context, storeID string, before time.Time, keep
 	return gone, nil
 }
 
+// Removals tells the days of which RemoveDays ever took events out of the store's table, each with the index of the last such removal's leaf in the store's log, and the index that a leaf would have now.
+func (l *Lake) Removals(ctx context.Context, storeID string) (days map[int32]int64, next int64, err error) {
+	if next, err = l.db.LogSize(ctx, storeID); err == nil { // first: what is removed meanwhile counts as later
+		days, err = l.db.RemovedDays(ctx, storeID)
+	}
+	if err != nil {
+		return nil, 0, fmt.Errorf("removals from store %s: %w", storeID, err)
+	}
+	return days, next, nil
+}
+
 // LastCommit is when a snapshot of any table was last made, by the clock of then; the zero time where none was.
 func (l *Lake) LastCommit(ctx context.Context) (last time.Time, err error) {
 	rows, err := l.db.Tables(ctx)
