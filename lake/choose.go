@@ -9,6 +9,7 @@ import (
 // What compaction works towards.
 const (
 	targetBytes = 256 << 20       // of a file; one half of it is large enough to be left alone
+	together    = 256             // files that are merged at once: while they are, their footers are in memory, some 200 kB each
 	crowd       = 8               // so many small files of a day are merged though more may come
 	batchBytes  = 64 << 20        // of the files that one commit of compaction replaces, beyond its last day
 	quietTime   = 2 * time.Minute // after so long without a new file, what is left of a day is merged
@@ -59,7 +60,7 @@ func merges(files []*dataFile, quiet bool, most int64) (groups [][]*dataFile) {
 		n, size, rows := 0, int64(0), int64(0)
 		// Files that were never sorted are read once for each row group of the new one: of those only as many as one row group holds.
 		unsorted := files[0].Rows < most/4
-		for n < len(files) {
+		for n < min(len(files), together) {
 			f := files[n]
 			if f.Size >= targetBytes/2 || n > 0 && (f.Size > outweighs*size || size+f.Size > targetBytes || unsorted && rows+f.Rows > most) {
 				break

@@ -376,6 +376,7 @@ func TestMerges(t *testing.T) {
 		{true, []int64{5, 5, 5, 5, 80, 320}, "6"},
 		{true, []int64{large, large}, ""},
 		{true, []int64{large/2 - 1, large/2 - 1, large/2 - 1}, "2"},
+		{false, slices.Repeat([]int64{5}, 600), "256 256 88"},
 	} {
 		var got []string
 		for _, g := range merges(files(c.sizes...), c.quiet, groupRows) {
