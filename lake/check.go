@@ -15,7 +15,10 @@ import (
 // Kept is a row of a table as its batch's tree has it.
 type Kept struct {
 	proof.Event
-	Day int32 // of eventTime: days since the Unix epoch
+	Day    int32 // of eventTime: days since the Unix epoch
+	Time   int64 // eventTime, microseconds since the Unix epoch
+	Row    int64 // its place in its file
+	Erased bool  // a tombstone: Text is the hash of what was erased
 }
 
 // checkRows is how many rows are decoded and compared at once.
@@ -102,7 +105,9 @@ type checked struct {
 	Envelope
 	id      string
 	decoder int64
+	time    int64
 	sum     uint64 // of the columns that are compared
+	more    int32  // 1 + a leaf that holds something and that no tombstone has; 0: none does
 }
 
 // told tells whether the text tells what the leaf holds.
@@ -120,7 +125,7 @@ func (c *checker) columns(ctx context.Context, rows int64) error {
 			continue
 		}
 		id := c.w.lay.leaves[leaf].path == "eventid"
-		told := c.told(leaf)
+		told, kept := c.told(leaf), c.w.lay.kept(leaf)
 		err := c.w.read(ctx, c.src, leaf, everyGroup, func(row int64, v *cell) error {
 			r := &c.rows[row]
 			if told {
@@ -129,7 +134,12 @@ func (c *checker) columns(ctx context.Context, rows int64) error {
 			if id {
 				r.id = v.text()
 			}
+			if !kept && !v.null() {
+				r.more = int32(leaf) + 1
+			}
 			switch leaf {
+			case h.time:
+				r.time = v.num()
 			case h.writer:
 				r.Writer = v.text()
 			case h.provenance:
@@ -156,6 +166,9 @@ func (c *checker) columns(ctx context.Context, rows int64) error {
 	return nil
 }
 
+// null tells whether the column holds nothing for the row, nor for anything around it.
+func (c *cell) null() bool { return len(c.defs) == 1 && c.defs[0] == 0 }
+
 // text is the cell's text, "" where it has none.
 func (c *cell) text() string {
 	if len(c.raw) < 4 {
@@ -175,6 +188,9 @@ func (c *cell) num() int64 {
 func (c *checker) texts(ctx context.Context) error {
 	c.batch, c.records = make([]Row, 0, checkRows), make([]event.Record, checkRows)
 	err := c.w.read(ctx, c.src, c.w.lay.hidden.text, everyGroup, func(row int64, v *cell) error {
+		if erased, ok := proof.ParseTombstone([]byte(v.text())); ok {
+			return c.tombstone(ctx, row, erased)
+		}
 		c.rows[row].sum += v.sum(&c.w.hash) * weight(c.w.lay.hidden.text)
 		if err := c.add(row, []byte(v.text())); err != nil {
 			return err
@@ -189,6 +205,26 @@ func (c *checker) texts(ctx context.Context) error {
 	}
 	return c.compare(ctx)
 }
+
+// tombstone checks a row whose event was erased: nothing may be left of it.
+func (c *checker) tombstone(ctx context.Context, row int64, erased proof.Hash) error {
+	if err := c.compare(ctx); err != nil { // rows of a batch lie next to each other
+		return err
+	}
+	r := &c.rows[row]
+	if r.more > 0 {
+		c.tell("row %d (%s): its event was erased, and column %s still holds something", row, r.id, c.w.lay.leaves[r.more-1].path)
+	}
+	k := Kept{Event: proof.Event{ID: proof.IDOf([]byte(r.id), erased), Writer: r.Writer, Epoch: r.Epoch, Sequence: r.Sequence, Position: r.Position,
+		Accepted: r.Accepted, Provenance: r.Provenance, Conflict: r.Conflict, Text: erased}, Day: dayOf(r.time), Time: r.time, Row: row, Erased: true}
+	if err := c.fn(&k); err != nil {
+		return fnError{err}
+	}
+	return nil
+}
+
+// dayOf gives the day of an eventTime in microseconds. No event is from before 1970.
+func dayOf(micros int64) int32 { return int32(micros / (86400 * 1_000_000)) }
 
 // add decodes a row's text.
 func (c *checker) add(row int64, text []byte) error {
@@ -208,8 +244,8 @@ func (c *checker) add(row int64, text []byte) error {
 		return errStop
 	}
 	c.batch = append(c.batch, Row{rec, r.Envelope})
-	k := Kept{proof.Event{ID: proof.IDOf([]byte(r.id), rec.Hash), Writer: r.Writer, Epoch: r.Epoch, Sequence: r.Sequence, Position: r.Position,
-		Accepted: r.Accepted, Provenance: r.Provenance, Conflict: r.Conflict, Text: rec.Hash}, rec.Day()}
+	k := Kept{Event: proof.Event{ID: proof.IDOf([]byte(r.id), rec.Hash), Writer: r.Writer, Epoch: r.Epoch, Sequence: r.Sequence, Position: r.Position,
+		Accepted: r.Accepted, Provenance: r.Provenance, Conflict: r.Conflict, Text: rec.Hash}, Day: rec.Day(), Time: r.time, Row: row}
 	if err := c.fn(&k); err != nil {
 		return fnError{err}
 	}

@@ -206,7 +206,7 @@ func (l *Lake) expire(ctx context.Context, t *tableState) error {
 	if err != nil {
 		return err
 	}
-	if err := l.forgetOld(ctx, t, fsys); err != nil {
+	if err := l.forgetOld(ctx, t, fsys, 0); err != nil {
 		return err
 	}
 	now := time.Now()
@@ -231,8 +231,9 @@ func (l *Lake) expire(ctx context.Context, t *tableState) error {
 	return nil
 }
 
-// forgetOld takes snapshots out of the table's metadata, and makes garbage of what only they name, but for data files.
-func (l *Lake) forgetOld(ctx context.Context, t *tableState, fsys iceio.IO) error {
+// forgetOld takes snapshots out of the table's metadata, and makes garbage of what only they name, but for data files. Those before the sequence number from go however young they
+// are.
+func (l *Lake) forgetOld(ctx context.Context, t *tableState, fsys iceio.IO, from int64) error {
 	base, applied := t.now()
 	snaps := slices.Clone(base.Metadata().Snapshots())
 	slices.SortFunc(snaps, func(a, b table.Snapshot) int { return int(b.SequenceNumber - a.SequenceNumber) })
@@ -244,7 +245,7 @@ func (l *Lake) forgetOld(ctx context.Context, t *tableState, fsys iceio.IO) erro
 	}
 	keep := func(i int) bool {
 		over := i > 0 && snaps[i].SequenceNumber < merged && time.Since(time.UnixMilli(snaps[i-1].TimestampMs)) >= l.keepReplaced
-		return i < l.keep && !over
+		return i < l.keep && !over && snaps[i].SequenceNumber >= from
 	}
 	t.mu.Lock()
 	var gone, kept []table.Snapshot

@@ -10,6 +10,8 @@ import (
 
 	"github.com/apache/iceberg-go"
 	"github.com/google/uuid"
+
+	"github.com/lochlake/loch/meta"
 )
 
 // errChanged: a rewritten file does not hold what the files before did. It is thrown away.
@@ -53,7 +55,7 @@ func (l *Lake) Compact(ctx context.Context, storeID string) (worked bool, err er
 	var failed error
 	pace := &pace{lake: l, share: l.compaction.Share, since: begun}
 	for _, g := range groups {
-		m, err := l.merge(ctx, t, g, pace)
+		m, err := l.merge(ctx, t, g, rewriting{dir: l.compaction.Dir, pause: pace.pause})
 		switch {
 		case ctx.Err() != nil:
 			return true, ctx.Err()
@@ -80,7 +82,7 @@ func (l *Lake) Compact(ctx context.Context, storeID string) (worked bool, err er
 		}
 	}
 	if len(done) > 0 {
-		failed = errors.Join(failed, l.replace(ctx, t, done))
+		failed = errors.Join(failed, l.replace(ctx, t, done, changing{}))
 		for _, m := range done {
 			l.writing.remove(m.key) // if the table does not name it now, it is an orphan
 		}
@@ -106,16 +108,23 @@ func (l *Lake) Compact(ctx context.Context, storeID string) (worked bool, err er
 	return true, nil
 }
 
+// rewriting is how files are rewritten.
+type rewriting struct {
+	dir   string                      // of files that are at work
+	pause func(context.Context) error // called after every bit of work
+	erase map[string]map[int64]bool   // rows of which a tombstone is left, by key of their file
+}
+
 // merge writes the rows of a day's files into one file, in the object store when it returns and named by no snapshot yet.
-func (l *Lake) merge(ctx context.Context, t *tableState, group []*dataFile, pace *pace) (m merged, err error) {
-	dir, err := os.MkdirTemp(l.compaction.Dir, "merge-")
+func (l *Lake) merge(ctx context.Context, t *tableState, group []*dataFile, how rewriting) (m merged, err error) {
+	dir, err := os.MkdirTemp(how.dir, "merge-")
 	if err != nil {
 		return m, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	enc := t.layout.pool.Get().(*encoder)
 	defer t.layout.pool.Put(enc)
-	w := &rewriter{lay: t.layout, enc: enc, pause: pace.pause, most: l.group}
+	w := &rewriter{lay: t.layout, enc: enc, pause: how.pause, most: l.group}
 	var rows int64
 	for i, f := range group {
 		path := f.Local
@@ -129,6 +138,7 @@ func (l *Lake) merge(ctx context.Context, t *tableState, group []*dataFile, pace
 		if err != nil {
 			return m, fmt.Errorf("file %s: %w", f.Key, err)
 		}
+		s.erase = how.erase[f.Key]
 		w.ins = append(w.ins, s)
 		rows += f.Rows
 	}
@@ -197,15 +207,21 @@ func (l *Lake) upload(ctx context.Context, path, key string, size int64) error {
 	return l.objects.Put(ctx, key, f, size, false)
 }
 
+// changing is what a change of a table says and asks besides.
+type changing struct {
+	before  [][]byte      // leaves that go before those of the change
+	removal *meta.Removal // asked in the transaction; nil: nothing goes
+}
+
 // replace makes the new files visible in place of the old ones, in one snapshot. If it fails, nothing has changed.
-func (l *Lake) replace(ctx context.Context, t *tableState, done []merged) error {
+func (l *Lake) replace(ctx context.Context, t *tableState, done []merged, c changing) error {
 	t.commit.Lock()
 	defer t.commit.Unlock()
 	if err := l.refresh(ctx, t); err != nil {
 		return err
 	}
 	base, applied := t.now()
-	cat := &commitCatalog{lake: l, storeID: t.id, applied: applied, base: base}
+	cat := &commitCatalog{lake: l, storeID: t.id, applied: applied, base: base, before: c.before, removal: c.removal}
 	tx, err := cat.transaction(base)
 	if err != nil {
 		return err

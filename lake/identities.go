@@ -11,13 +11,14 @@ import (
 	"github.com/apache/arrow-go/v18/parquet/file"
 
 	"github.com/lochlake/loch/objstore"
+	"github.com/lochlake/loch/proof"
 )
 
 // Stored is a row of a table as the identity index needs it. Its slices are valid until the next one.
 type Stored struct {
 	EventID    []byte // nil where the event has none: then its identity is the hex form of Hash
 	Provenance []byte
-	Hash       [32]byte // SHA-256 of the exact text
+	Hash       [32]byte // SHA-256 of the exact text, of an erased event too
 	Sequence   int64    // of the durable log
 	Time       int64    // eventTime in microseconds
 }
@@ -87,7 +88,10 @@ func (l *Lake) identities(ctx context.Context, f File, text string, since int64,
 				if s.Sequence <= since {
 					continue
 				}
-				s.Hash = sha256.Sum256(t)
+				var erased bool
+				if s.Hash, erased = proof.ParseTombstone(t); !erased {
+					s.Hash = sha256.Sum256(t)
+				}
 				if err := fn(&s); err != nil {
 					return err
 				}

@@ -67,6 +67,16 @@ type hiddenLeaves struct {
 	writer, epoch, sequence, position, accepted, provenance, decoder, conflict int
 }
 
+// kept tells whether a row keeps what the leaf holds when its event is erased: the envelope, the identity and the time. Its text becomes a tombstone.
+func (l *layout) kept(leaf int) bool {
+	h := &l.hidden
+	switch leaf {
+	case h.text, h.time, h.writer, h.epoch, h.sequence, h.position, h.accepted, h.provenance, h.decoder, h.conflict:
+		return true
+	}
+	return l.leaves[leaf].path == "eventid"
+}
+
 var layouts sync.Map // event.Kind → *layout
 
 func layoutOf(ts *event.TableSchema) (*layout, error) {

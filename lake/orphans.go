@@ -11,7 +11,7 @@ import (
 // removeOrphans removes a table's objects that nothing names: files that a crash left between their writing and their commit, and what
 // expired snapshots named when the server stopped.
 func (l *Lake) removeOrphans(ctx context.Context, storeID string) error {
-	n, err := l.sweep(ctx, storeID)
+	n, err := l.sweep(ctx, storeID, time.Now().Add(-l.orphanAge), nil)
 	if n > 0 {
 		l.metrics.orphans.Add(float64(n))
 		l.log.Info("objects that nothing named were removed", "store", storeID, "objects", n)
@@ -22,13 +22,12 @@ func (l *Lake) removeOrphans(ctx context.Context, storeID string) error {
 	return nil
 }
 
-// sweep removes a table's orphans. Candidates are listed before what is named is looked up, so that what was committed meanwhile is seen.
-func (l *Lake) sweep(ctx context.Context, storeID string) (removed int, err error) {
+// sweep removes a table's orphans that are older than a time; gone, where not nil, is told each before it goes. Candidates are listed before what is named is looked up, so that what was committed meanwhile is seen.
+func (l *Lake) sweep(ctx context.Context, storeID string, before time.Time, gone func(key string) error) (removed int, err error) {
 	t, err := l.table(ctx, storeID)
 	if err != nil {
 		return 0, err
 	}
-	before := time.Now().Add(-l.orphanAge)
 	var old []string
 	err = l.objects.List(ctx, "tables/"+storeID+"/", "", func(o objstore.Object) error {
 		if o.Modified.Before(before) && !l.writing.has(o.Key) {
@@ -50,6 +49,13 @@ func (l *Lake) sweep(ctx context.Context, storeID string) (removed int, err erro
 		if l.held.held() {
 			return removed, nil // a copy that is being made may name it: the next look finds it again
 		}
+		if gone != nil {
+			if err := gone(key); err != nil {
+				return removed, err
+			}
+		}
+		l.cache.remove(key)
+		l.footers.remove(key)
 		if err := l.objects.Delete(ctx, key); err != nil {
 			return removed, err
 		}

@@ -3,6 +3,8 @@ package lake
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash/maphash"
@@ -13,6 +15,8 @@ import (
 	"github.com/apache/arrow-go/v18/parquet"
 	"github.com/apache/arrow-go/v18/parquet/file"
 	"github.com/apache/arrow-go/v18/parquet/metadata"
+
+	"github.com/lochlake/loch/proof"
 )
 
 // Bounds on a row group of a rewritten file: its exact texts are in memory together while they are put in order.
@@ -57,6 +61,8 @@ type source struct {
 	meta   *metadata.FileMetaData
 	starts []int64 // first row of each row group, and the number of rows
 	leaves []int   // the file's column of each leaf
+
+	erase map[int64]bool // rows of which nothing but a tombstone is read; nil: none
 }
 
 // openSource reads a file's footer. rows is what the table says of it.
@@ -110,6 +116,7 @@ func (w *rewriter) read(ctx context.Context, s *source, leaf int, want func(grou
 	}
 	r := &w.cells[leaf]
 	r.leaf = &w.lay.leaves[leaf]
+	fn = w.erasing(s, leaf, fn)
 	for g := range pr.NumRowGroups() {
 		if !want(g) {
 			continue
@@ -130,6 +137,33 @@ func (w *rewriter) read(ctx context.Context, s *source, leaf int, want func(grou
 		}
 	}
 	return nil
+}
+
+// erasing gives fn, for a row that is to be erased, what is left of it: so it passes through order, bounds and filters of the new file as if it had never held more.
+func (w *rewriter) erasing(s *source, leaf int, fn func(row int64, c *cell) error) func(row int64, c *cell) error {
+	text := leaf == w.lay.hidden.text
+	if len(s.erase) == 0 || w.lay.kept(leaf) && !text {
+		return fn
+	}
+	left := cell{defs: []uint8{0}}
+	if w.lay.leaves[leaf].repeated {
+		left.reps = []uint8{0}
+	}
+	return func(row int64, c *cell) error {
+		if !s.erase[row] {
+			return fn(row, c)
+		}
+		if text {
+			t := c.raw[4:]
+			if _, already := proof.ParseTombstone(t); already {
+				return fn(row, c)
+			}
+			t = proof.Tombstone(sha256.Sum256(t))
+			left.defs[0] = w.lay.leaves[leaf].maxDef
+			left.raw = append(binary.LittleEndian.AppendUint32(left.raw[:0], uint32(len(t))), t...)
+		}
+		return fn(row, &left)
+	}
 }
 
 func everyGroup(int) bool { return true }

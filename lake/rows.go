@@ -12,8 +12,8 @@ import (
 	"github.com/lochlake/loch/proof"
 )
 
-// Rows calls fn for the rows of the table's newest snapshot that match says yes to, with their exact texts, in no order that means anything. Files are left out as by Plan; match sees
-// everything of a row but the hash of its text, and an ID that is empty where the event has none.
+// Rows calls fn for the rows of the table's newest snapshot that match says yes to, with their exact texts (an erased event's is its tombstone), in no order that means anything. Files are left out as by Plan; match sees
+// everything of a row but the hash of its text and whether it was erased, and an ID that is empty where the event has none.
 func (l *Lake) Rows(ctx context.Context, storeID string, preds []Predicate, match func(*Kept) bool, fn func(*Kept, []byte) error) error {
 	p, err := l.Plan(ctx, storeID, preds)
 	if err != nil {
@@ -40,8 +40,10 @@ func (l *Lake) matching(ctx context.Context, lay *layout, f File, match func(*Ke
 	}
 	defer pr.Close()
 	h := &lay.hidden
+	var first int64 // row of the group's first
 	for g := range pr.NumRowGroups() {
-		rg := pr.RowGroup(g)
+		rg, start := pr.RowGroup(g), first
+		first += rg.NumRows()
 		column := func(leaf int, fn func(row int64, v *cell) error) error {
 			if err := ctx.Err(); err != nil {
 				return err
@@ -71,7 +73,7 @@ func (l *Lake) matching(ctx context.Context, lay *layout, f File, match func(*Ke
 			h.position:            func(k *Kept, v *cell) { k.Position = int32(v.num()) },
 			h.accepted:            func(k *Kept, v *cell) { k.Accepted = v.num() },
 			h.conflict:            func(k *Kept, v *cell) { k.Conflict = v.num() == 1 },
-			h.time:                func(k *Kept, v *cell) { k.Day = int32(v.num() / (86400 * 1_000_000)) }, // no event is from before 1970
+			h.time:                func(k *Kept, v *cell) { k.Time, k.Day = v.num(), dayOf(v.num()) },
 		} {
 			errs = append(errs, column(leaf, func(row int64, v *cell) error { set(&rows[row], v); return nil }))
 		}
@@ -80,6 +82,7 @@ func (l *Lake) matching(ctx context.Context, lay *layout, f File, match func(*Ke
 		}
 		wanted := map[int64]bool{}
 		for i := range rows {
+			rows[i].Row = start + int64(i)
 			if match(&rows[i]) {
 				wanted[int64(i)] = true
 			}
@@ -92,7 +95,9 @@ func (l *Lake) matching(ctx context.Context, lay *layout, f File, match func(*Ke
 				return nil
 			}
 			k, text := rows[row], []byte(v.text())
-			k.Text = sha256.Sum256(text)
+			if k.Text, k.Erased = proof.ParseTombstone(text); !k.Erased {
+				k.Text = sha256.Sum256(text)
+			}
 			k.ID = proof.IDOf([]byte(k.ID), k.Text)
 			return fn(&k, text)
 		})

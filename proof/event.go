@@ -59,9 +59,14 @@ func (e *Event) AppendEnvelope(b []byte) []byte {
 // Hasher hashes events one after another, and keeps its buffer.
 type Hasher struct{ buf []byte }
 
-// Leaf is the event's leaf in the tree of its batch: the RFC 6962 leaf hash of the SHA-256 of its canonical form.
-func (h *Hasher) Leaf(e *Event) Hash {
+// Entry is the event's entry in the tree of its batch: the SHA-256 of its canonical form.
+func (h *Hasher) Entry(e *Event) Hash {
 	h.buf = e.AppendEnvelope(h.buf[:0])
-	entry := sha256.Sum256(h.buf)
+	return sha256.Sum256(h.buf)
+}
+
+// Leaf is the event's leaf in the tree of its batch: the RFC 6962 leaf hash of its entry.
+func (h *Hasher) Leaf(e *Event) Hash {
+	entry := h.Entry(e)
 	return LeafHash(entry[:])
 }

@@ -21,6 +21,7 @@ type Leaf struct {
 	Removal  *Removal  `json:"removal,omitempty"`
 	Store    *Store    `json:"store,omitempty"`
 	Hold     *Hold     `json:"hold,omitempty"`
+	Erasure  *Erasure  `json:"erasure,omitempty"`
 }
 
 // Digest is a SHA-256 as leaves write it: 64 hexadecimal digits.
@@ -89,6 +90,20 @@ type Removal struct {
 	Days []string `json:"days,omitempty"` // of eventTime: every batch of them is gone; none: every batch
 }
 
+// Erasure says that an event's text and columns were taken out of the store, which keeps a tombstone in its place: envelope, time, and the hash of the text.
+type Erasure struct {
+	Writer   string `json:"writer"`
+	Epoch    int64  `json:"epoch"`
+	Sequence int64  `json:"sequence"`
+	Day      string `json:"day"`
+	Position int32  `json:"position"`
+	Time     string `json:"time"`  // eventTime, RFC 3339
+	Entry    Digest `json:"entry"` // the event's in its batch's tree: see Event.Entry
+	Reason   string `json:"reason"`
+	By       string `json:"by"` // ARN of the caller
+	At       string `json:"at"` // RFC 3339
+}
+
 // Store says what a store is from then on.
 type Store struct {
 	Change   string   `json:"change"` // created, updated, ingestion-started, ingestion-stopped, deleted, restored
@@ -152,7 +167,7 @@ func DecodeLeaf(b []byte) (l Leaf, err error) {
 		return l, fmt.Errorf("a leaf of version %d, which this program doesn't know", l.Version)
 	}
 	n := 0
-	for _, has := range []bool{l.Batch != nil, l.Snapshot != nil, l.Removal != nil, l.Store != nil, l.Hold != nil} {
+	for _, has := range []bool{l.Batch != nil, l.Snapshot != nil, l.Removal != nil, l.Store != nil, l.Hold != nil, l.Erasure != nil} {
 		if has {
 			n++
 		}

@@ -46,7 +46,7 @@ func (s *Server) openLogs(ctx context.Context, objects objstore.Store) (err erro
 // prove makes an event's proof.
 func (s *Server) prove(ctx context.Context, storeID, eventID string) (proof.File, error) {
 	f, err := verify.Prove(ctx, s.lake, tlog.Reader{Objects: s.objects, StoreID: storeID}, s.ProofKey(), eventID)
-	if errors.Is(err, verify.ErrNoEvent) || errors.Is(err, verify.ErrNotCovered) || errors.Is(err, objstore.ErrNotExist) {
+	if errors.Is(err, verify.ErrNoEvent) || errors.Is(err, verify.ErrNotCovered) || errors.Is(err, verify.ErrErased) || errors.Is(err, objstore.ErrNotExist) {
 		err = fmt.Errorf("%w: %w", api.ErrNoProof, err)
 	}
 	return f, err

@@ -22,12 +22,13 @@ type record struct {
 
 // history is what a log's leaves tell, brought to the present.
 type history struct {
-	files    map[string]proof.DataFile // live data files, by path
-	objects  map[string]proof.Digest   // metadata, manifest lists and manifests that ever were, by path
-	batches  map[record][]*proof.Batch // not removed
-	metadata *proof.Object             // the table's present metadata
-	id       int64                     // of the present snapshot
-	open     *proof.Snapshot           // whose parts are not all there yet
+	files    map[string]proof.DataFile           // live data files, by path
+	objects  map[string]proof.Digest             // metadata, manifest lists and manifests that ever were, by path
+	batches  map[record][]*proof.Batch           // not removed
+	erased   map[record]map[int32]*proof.Erasure // by position; not removed
+	metadata *proof.Object                       // the table's present metadata
+	id       int64                               // of the present snapshot
+	open     *proof.Snapshot                     // whose parts are not all there yet
 	store    *proof.Settings
 	holds    map[string]span // that are not lifted, by their ID
 	removing []string        // days that a removal named, whose files the next snapshot takes out
@@ -37,7 +38,7 @@ type history struct {
 }
 
 func newHistory() *history {
-	return &history{files: map[string]proof.DataFile{}, objects: map[string]proof.Digest{}, batches: map[record][]*proof.Batch{}, holds: map[string]span{}}
+	return &history{files: map[string]proof.DataFile{}, objects: map[string]proof.Digest{}, batches: map[record][]*proof.Batch{}, erased: map[record]map[int32]*proof.Erasure{}, holds: map[string]span{}}
 }
 
 func (h *history) add(l proof.Leaf) error {
@@ -54,8 +55,12 @@ func (h *history) add(l proof.Leaf) error {
 		return h.snapshot(l.Snapshot)
 	case l.Removal != nil:
 		return h.removal(l.Removal)
+	case l.Erasure != nil:
+		return h.erasure(l.Erasure)
 	case l.Hold != nil:
 		return h.hold(l.Hold)
+	case l.Erasure != nil:
+		return h.erasure(l.Erasure)
 	default:
 		h.store = &l.Store.Settings
 		return nil

@@ -15,6 +15,7 @@ import (
 // Errors of Prove.
 var (
 	ErrNoEvent    = errors.New("no such event in the store")
+	ErrErased     = errors.New("the event was erased: without its text there is no proof of it")
 	ErrNotCovered = errors.New("no checkpoint covers the event yet: its batch waits for the log; try again in a moment")
 )
 
@@ -40,6 +41,9 @@ func Prove(ctx context.Context, rows Rows, log tlog.Reader, key proof.PublicKey,
 	}
 	if event == nil {
 		return f, ErrNoEvent
+	}
+	if event.Erased {
+		return f, ErrErased
 	}
 	f.Event = proof.FileEvent{ID: event.ID, Writer: event.Writer, Epoch: event.Epoch, Sequence: event.Sequence, Position: event.Position, Accepted: event.Accepted,
 		Provenance: event.Provenance, Conflict: event.Conflict}
@@ -101,7 +105,7 @@ func path(ctx context.Context, rows Rows, storeID string, e *lake.Kept, b *proof
 			return k.Sequence == b.Sequence && k.Epoch == b.Epoch && k.Writer == b.Writer && k.Day == e.Day && b.First <= k.Position && k.Position <= b.Last
 		},
 		func(k *lake.Kept, _ []byte) error {
-			list = append(list, placed{k.Position, hasher.Leaf(&k.Event)})
+			list = append(list, placed{position: k.Position, leaf: hasher.Leaf(&k.Event)})
 			return nil
 		})
 	if err != nil {

@@ -96,7 +96,7 @@ func (h *history) deletion(r *proof.Removal) (err error) {
 	} else if err = h.held(span{}); err != nil {
 		err = fmt.Errorf("the store was removed at %s: %w", r.At, err)
 	}
-	*h = history{files: map[string]proof.DataFile{}, objects: h.objects, batches: map[record][]*proof.Batch{}, holds: h.holds, deleted: true, store: h.store}
+	*h = history{files: map[string]proof.DataFile{}, objects: h.objects, batches: map[record][]*proof.Batch{}, erased: map[record]map[int32]*proof.Erasure{}, holds: h.holds, deleted: true, store: h.store}
 	return err
 }
 
@@ -132,6 +132,7 @@ func (h *history) retention(r *proof.Removal, at time.Time) error {
 		}
 		return gone
 	})
+	maps.DeleteFunc(h.erased, func(at record, _ map[int32]*proof.Erasure) bool { return slices.Contains(r.Days, at.day) })
 	h.removing = r.Days
 	return problem
 }

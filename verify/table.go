@@ -96,6 +96,7 @@ func (r *run) table(ctx context.Context, id string, h *history, row meta.Table) 
 		return err
 	}
 	r.report.Events += h.events
+	r.report.Erased += h.erasures()
 	for _, f := range h.files {
 		r.total.Add(f.Size)
 	}
@@ -148,7 +149,7 @@ func (r *run) files(ctx context.Context, id string, h *history, kind event.Kind)
 		days[day] = append(days[day], []proof.DataFile{}...)
 	}
 	for _, day := range slices.Sorted(maps.Keys(days)) {
-		c := &dayCheck{run: r, id: id, day: day, rows: map[record][]placed{}}
+		c := &dayCheck{run: r, id: id, day: day, rows: map[record][]placed{}, told: h.erased}
 		files := days[day]
 		slices.SortFunc(files, func(a, b proof.DataFile) int { return strings.Compare(a.Path, b.Path) })
 		if err := each(ctx, files, func(ctx context.Context, f proof.DataFile) error { return c.file(ctx, f, kind) }); err != nil {
@@ -165,6 +166,8 @@ func (r *run) files(ctx context.Context, id string, h *history, kind event.Kind)
 type placed struct {
 	position int32
 	leaf     proof.Hash
+	erased   bool   // the row is a tombstone
+	time     string // of an erased one, as leaves write it
 }
 
 // dayCheck gathers the events of a day of a store.
@@ -173,6 +176,7 @@ type dayCheck struct {
 	id, day string
 	broken  bool // a file could not be read to the end: what is missing is not told once more
 
+	told   map[record]map[int32]*proof.Erasure // by the log, of every day
 	rowsMu sync.Mutex
 	rows   map[record][]placed
 }
@@ -255,7 +259,7 @@ func (c *dayCheck) events(ctx context.Context, f proof.DataFile, kind event.Kind
 			told = 0
 		}
 		at := record{k.Writer, k.Epoch, k.Sequence, time.Unix(int64(k.Day)*86400, 0).UTC().Format(time.DateOnly)}
-		rows[at] = append(rows[at], placed{k.Position, hasher.Leaf(&k.Event)})
+		rows[at] = append(rows[at], placed{k.Position, hasher.Leaf(&k.Event), k.Erased, erasedTime(k)})
 		return nil
 	})
 	if err != nil {
@@ -292,6 +296,7 @@ func (c *dayCheck) balance(batches []*proof.Batch) {
 		var tree proof.Tree
 		for to < len(list) && list[to].position <= b.Last {
 			tree.Add(list[to].leaf)
+			c.erasure(where, at, list[to])
 			to++
 		}
 		name := fmt.Sprintf("batch of sequence %d, positions %d to %d", b.Sequence, b.First, b.Last)

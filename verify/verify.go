@@ -72,6 +72,7 @@ type Report struct {
 	Files    int64     `json:"files"`   // data files
 	Bytes    int64     `json:"bytes"`   // of them
 	Events   int64     `json:"events"`  // that the logs tell of and that are not removed
+	Erased   int64     `json:"erased"`  // of those events: by the log, their text and columns were taken out
 	Checked  int64     `json:"checked"` // events whose hash and columns were recomputed
 	Orphans  int64     `json:"orphans"` // objects in tables' folders that nothing refers to: left by a crash, or on their way out
 	Findings []Finding `json:"findings"`

@@ -30,7 +30,32 @@ type liar struct {
 	meta.DB
 	keep, use bool
 	batches   [][]byte
-	rewrite   func(*proof.Leaf) // nil: leaves stay as they are
+	rewrite   func(*proof.Leaf)      // nil: leaves stay as they are
+	erasure   func(*proof.Leaf) bool // changes the leaf of an erasure, or says no: it is left out; nil: it stays
+	unheld    bool                   // holds are not heeded
+}
+
+func (l *liar) RemoveFromTable(ctx context.Context, id, old, location string, applied int64, r meta.Removal, leaves ...[]byte) error {
+	var told [][]byte
+	for _, b := range leaves {
+		leaf, err := proof.DecodeLeaf(b)
+		if err != nil {
+			return err
+		}
+		if leaf.Erasure != nil && l.erasure != nil {
+			if !l.erasure(&leaf) {
+				continue
+			}
+			if b, err = leaf.Encode(); err != nil {
+				return err
+			}
+		}
+		told = append(told, b)
+	}
+	if l.unheld {
+		r.Allow = func(meta.EventDataStore, []meta.Hold) error { return nil }
+	}
+	return l.DB.RemoveFromTable(ctx, id, old, location, applied, r, told...)
 }
 
 func (l *liar) SwapTable(ctx context.Context, id, old, location string, applied int64, leaves ...[]byte) error {

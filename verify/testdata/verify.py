@@ -176,7 +176,7 @@ def verify_lake(key, folder, store):
             if read(log, "tile/%d" % level, tile(n // 256, min(len(hashes) - n, 256))) != b"".join(hashes[n : n + 256]):
                 fail("tile %d/%d is not what the entries make" % (level, n // 256))
         hashes, level = [root(hashes[n : n + 256]) for n in range(0, len(hashes) // 256 * 256, 256)], level + 1
-    rows, batches, store_is, holds = 0, {}, {}, {}
+    rows, erased, batches, store_is, holds = 0, [], {}, {}, {}
     for l in map(json.loads, leaves):
         store_is = l.get("store", {}).get("settings", store_is)
         if batch := l.get("batch"):
@@ -189,8 +189,14 @@ def verify_lake(key, folder, store):
             removed(removal, store_is, holds.values())
             for day in removal.get("days") or list(batches):
                 batches.pop(day, None)
+                erased = [d for d in erased if d != day]
             if not removal.get("days"):
                 files.clear()
+        if erasure := l.get("erasure"):
+            time = moment(erasure["time"])
+            if any(start <= time < end for start, end in holds.values()):
+                fail("an event of %s was erased under a hold" % erasure["day"])
+            erased.append(erasure["day"])
         for f in l.get("snapshot", {}).get("added", []):
             files[f["path"]] = f
         for path in l.get("snapshot", {}).get("removed", []):
@@ -202,7 +208,7 @@ def verify_lake(key, folder, store):
             fail("file %s was changed" % path)
     if rows != events:
         fail("%d rows, and %d events in batches" % (rows, events))
-    print("valid: %d leaves, %d files, %d events" % (size, len(files), events))
+    print("valid: %d leaves, %d files, %d events, %d erased" % (size, len(files), events, len(erased)))
 
 
 if __name__ == "__main__":
