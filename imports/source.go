@@ -111,7 +111,7 @@ func (s *Service) destination(ctx context.Context, sc meta.Scope, name string) (
 // ledger is where an import remembers the objects that are in, and what they were imported under.
 //
 // An object that is in need not be read again only as long as the stores would do the same with its events. So its key in the ledger covers the
-// stores' selectors, retention and scope settings beside its fingerprint; and the wanted time, where that left events out.
+// stores' selectors, retention and scope settings beside its fingerprint, and removals of days that they take again; and the wanted time, where that left events out.
 type ledger struct {
 	target   string // a store's ID, or live and scope
 	settings []byte
@@ -155,8 +155,27 @@ func (s *Service) ledger(ctx context.Context, imp meta.Import) (ledger, error) {
 			return l, err
 		}
 		l.settings = append(l.settings, part...)
+		removed, err := s.DB.RemovedDays(ctx, st.ID)
+		if err != nil {
+			return l, err
+		}
+		if last := lastRemoval(removed, s.now(), st.RetentionDays); last > 0 {
+			l.settings = fmt.Appendf(l.settings, "removed %d", last)
+		}
 	}
 	return l, nil
+}
+
+// lastRemoval is the number of the last removal of days that the store keeps by now: their events went, by a retention that was raised since, and are taken again. Where there
+// is none, as long as nobody raises the retention, it is 0.
+func lastRemoval(days map[int32]int64, now time.Time, retention int) (last int64) {
+	today := int32(now.Unix() / 86400)
+	for day, n := range days {
+		if int(today)-int(day) <= retention {
+			last = max(last, n)
+		}
+	}
+	return last
 }
 
 func orNull(b []byte) []byte {

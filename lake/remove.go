@@ -3,6 +3,7 @@ package lake
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -174,24 +175,23 @@ func (l *Lake) Purge(ctx context.Context, storeID string, before time.Time, keep
 		return nil, fmt.Errorf("purge of store %s: %w", storeID, err)
 	}
 	var keys []string
+	var errs []error
 	for _, f := range due {
-		if l.held.held() {
+		if l.held.held() || ctx.Err() != nil {
 			break // a copy that is being made may name it
 		}
 		if named[f.Key] {
 			continue
 		}
 		l.footers.remove(f.Key)
-		if err = l.objects.Delete(ctx, f.Key); err != nil {
-			break
+		if err := l.objects.Delete(ctx, f.Key); err != nil {
+			errs = append(errs, err) // a bucket may lock this one longer than others
+			continue
 		}
 		keys, gone = append(keys, f.Key), append(gone, f)
 	}
 	// What is deleted and not forgotten, as by a crash here, is deleted again by the next call.
-	if ferr := l.db.ForgetRemovedFiles(ctx, storeID, keys); err == nil {
-		err = ferr
-	}
-	if err != nil {
+	if err := errors.Join(append(errs, l.db.ForgetRemovedFiles(ctx, storeID, keys))...); err != nil {
 		return gone, fmt.Errorf("purge of store %s: %w", storeID, err)
 	}
 	return gone, nil

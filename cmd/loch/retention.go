@@ -62,11 +62,17 @@ func (r *retentionCmd) tell(w io.Writer, v retention.View, changed bool) {
 	case v.Goes.Events == 0:
 		fmt.Fprintf(w, "With %s nothing goes.\n", days(r.Days))
 	case changed:
-		fmt.Fprintf(w, "With %s there go, within minutes: %s. Their files are deleted seven days later.\n", days(r.Days), goes)
+		when := "within minutes"
+		if v.Warning != "" {
+			when = "once the clock is believed"
+		}
+		fmt.Fprintf(w, "With %s there go, %s: %s. Their files are deleted seven days later.\n", days(r.Days), when, goes)
 	case r.Days != 0:
 		fmt.Fprintf(w, "With %s there would go: %s.\n", days(r.Days), goes)
 	case !v.RemoveAfter.IsZero():
 		fmt.Fprintf(w, "Past that, and in no answer: %s. The retention was lowered: until %s it can be raised again and all of them are back; then they go.\n", goes, local(v.RemoveAfter))
+	case v.Warning != "":
+		fmt.Fprintf(w, "Past that, and in no answer: %s.\n", goes)
 	default:
 		fmt.Fprintf(w, "Past that, and on their way out: %s.\n", goes)
 	}
