@@ -85,6 +85,7 @@ func (c *commitCatalog) CommitTable(ctx context.Context, ident table.Identifier,
 	if err := c.swap(ctx, cur.MetadataLocation(), location, append(c.before, told...)...); err != nil {
 		return nil, "", err
 	}
+	c.base = nil // the new table holds this catalog: through it every generation of the table would stay in memory
 	return next, location, nil
 }
 

@@ -7,11 +7,13 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+	"weak"
 
 	"github.com/apache/iceberg-go/table"
 
@@ -448,5 +450,32 @@ func TestIdentities(t *testing.T) {
 				t.Errorf("error of fn: %v", err)
 			}
 		})
+	}
+}
+
+// No generation of a table stays in memory when the next has come, whatever made that: a store commits tens of thousands of times a day.
+func TestGenerationsAreForgotten(t *testing.T) {
+	b := openBed(t)
+	store := b.store(t, event.Activity)
+	var seen []weak.Pointer[table.Table]
+	for n := range 70 { // expiry comes after 32
+		b.mustCommit(t, store, randomRows(rand.New(rand.NewPCG(6, uint64(n))), event.Activity, 5, 1), int64(n+1))
+		s, err := b.table(t.Context(), store)
+		if err != nil {
+			t.Fatal(err)
+		}
+		now, _ := s.now()
+		seen = append(seen, weak.Make(now))
+	}
+	runtime.GC()
+	kept := 0
+	for _, w := range seen {
+		if w.Value() != nil {
+			kept++
+		}
+	}
+	runtime.KeepAlive(b)
+	if kept != 1 {
+		t.Errorf("%d generations of a table are in memory", kept)
 	}
 }
