@@ -114,8 +114,8 @@ func (h *auditEvents) put(ctx context.Context, c *Call, in *model.PutAuditEvents
 func refusal(err error) *awserr.Error {
 	err = fmt.Errorf("accepting audit events: %w", err)
 	switch {
-	case errors.Is(err, ingest.ErrBusy):
-		return &awserr.Error{Code: "ThrottlingException", Status: http.StatusBadRequest, Message: "Events come faster than they can be stored. Try again later.", Err: err}
+	case errors.Is(err, ingest.ErrBusy): // no fault, and too frequent for a line of its own in the log
+		return awserr.New("ThrottlingException", "Events come faster than they can be stored. Try again later.")
 	case errors.Is(err, ingest.ErrClosed), errors.Is(err, wal.ErrFailed):
 		return &awserr.Error{Code: "ServiceUnavailable", Status: http.StatusServiceUnavailable, Message: "The server cannot store events now. Try again later.", Err: err}
 	}

@@ -89,10 +89,10 @@ func Open(ctx context.Context, cfg Config) (*Ingest, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open ingest: %w", err)
 	}
-	known := make(map[string]bool, len(tables))
+	known := make(map[string]int64, len(tables)) // Applied, by store
 	greatest := int64(0)
 	for _, t := range tables {
-		known[t.StoreID] = true
+		known[t.StoreID] = t.Applied
 		greatest = max(greatest, t.Applied)
 	}
 	in.log, err = wal.Open(wal.Options{Dir: filepath.Join(cfg.Dir, "wal"), After: greatest, MaxBytes: cfg.LogBytes, FS: cfg.FS,
@@ -104,19 +104,19 @@ func Open(ctx context.Context, cfg Config) (*Ingest, error) {
 		return nil, fmt.Errorf("open ingest: %w", errors.Join(err, in.log.Close()))
 	}
 	in.ctx, in.cancel = context.WithCancel(context.WithoutCancel(ctx))
-	in.wg.Go(in.replay)
+	in.wg.Go(func() { in.replay(known) })
 	return in, nil
 }
 
 // sweep removes the identity indexes of stores that were deleted.
-func (in *Ingest) sweep(known map[string]bool) error {
+func (in *Ingest) sweep(known map[string]int64) error {
 	dir := filepath.Join(in.cfg.Dir, "identity")
 	entries, err := in.cfg.FS.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	for _, e := range entries {
-		if !known[e.Name()] {
+		if _, ok := known[e.Name()]; !ok {
 			err = errors.Join(err, identity.Remove(in.cfg.FS, filepath.Join(dir, e.Name())))
 		}
 	}
@@ -149,12 +149,12 @@ func (in *Ingest) begin(ctx context.Context) error {
 	return in.cfg.Meta.SetValue(ctx, epochKey, strconv.FormatInt(in.epoch, 10))
 }
 
-// replay brings to the stores what the log holds above their Applied.
-func (in *Ingest) replay() {
+// replay brings to the stores what the log holds above their Applied, which the metadata told: a table that cannot be read now keeps no other store, and no
+// new event, waiting.
+func (in *Ingest) replay(applied map[string]int64) {
 	defer close(in.replayed)
 	start := time.Now()
 	records := 0
-	applied := map[string]int64{} // by store; of one that is no more: all
 	in.replayErr = in.log.Replay(in.ctx, 0, func(rec wal.Record) error {
 		e, err := decodeEntry(rec.Data)
 		if err != nil {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -312,5 +313,66 @@ func TestEmptyIDOverALostIndex(t *testing.T) {
 	s = start(t, dir, []Target{everything(1)}, func(c *Config) { c.Logger = quiet })
 	if c := accept(t, s.Ingest, d); c.Known != 1 {
 		t.Errorf("%+v", c)
+	}
+}
+
+// unread are tables that nothing can be read of, as while their object store is away.
+type unread struct {
+	*lake.Lake
+	away atomic.Bool
+}
+
+func (u *unread) fails() error {
+	if u.away.Load() {
+		return errFlaky
+	}
+	return nil
+}
+
+func (u *unread) Applied(ctx context.Context, id string) (int64, error) {
+	if err := u.fails(); err != nil {
+		return 0, err
+	}
+	return u.Lake.Applied(ctx, id)
+}
+
+func (u *unread) Identities(ctx context.Context, id string, since int64, fn func(*lake.Stored) error) error {
+	if err := u.fails(); err != nil {
+		return err
+	}
+	return u.Lake.Identities(ctx, id, since, fn)
+}
+
+// TestStartWithoutTables: a start whose tables cannot be read takes events, says what it waits for, and brings all to the tables when these are back.
+func TestStartWithoutTables(t *testing.T) {
+	dir := t.TempDir()
+	s := start(t, dir, []Target{everything(1)}, blocked)
+	accept(t, s.Ingest, Delivery{Records: records(t, ids("a", 5)...), Read: 5, Stores: []string{storeID(1)}})
+	abandon(t, s)
+	tables := &unread{}
+	tables.away.Store(true)
+	s = start(t, dir, []Target{everything(1)}, func(c *Config) {
+		tables.Lake = c.Tables.(*lake.Lake)
+		c.Tables, c.Logger = tables, quiet
+	})
+	for s.Replaying() {
+		runtime.Gosched()
+	}
+	if _, err := s.Accept(t.Context(), Delivery{Records: records(t, ids("b", 5)...), Read: 5, Stores: []string{storeID(1)}, NoWait: true}); err != nil {
+		t.Error(err)
+	}
+	for len(s.Stalls()) == 0 {
+		runtime.Gosched()
+	}
+	if got := s.Stalls()[0]; got.Store != storeID(1) || !errors.Is(got.Err, errFlaky) || got.Tries < 1 {
+		t.Errorf("%+v", got)
+	}
+	tables.away.Store(false)
+	flush(t, s.Ingest)
+	if n := len(s.rows(t, storeID(1))); n != 10 {
+		t.Errorf("%d rows", n)
+	}
+	if got := s.Stalls(); len(got) > 0 {
+		t.Errorf("still %+v", got)
 	}
 }

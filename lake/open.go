@@ -14,6 +14,7 @@ import (
 	"github.com/apache/iceberg-go/table"
 	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/lochlake/loch/event"
 	"github.com/lochlake/loch/meta"
@@ -149,14 +150,33 @@ func Open(ctx context.Context, cfg Config) (*Lake, error) {
 			return nil, fmt.Errorf("the table of store %s lies at %s, and not below %s; tables name their files by absolute locations, so start with the place they were made at",
 				row.StoreID, row.Location, strings.TrimSuffix(l.objects.URI("tables"), "tables"))
 		}
-		if _, err := l.table(ctx, row.StoreID); err != nil {
-			if ctx.Err() != nil {
-				return nil, ctx.Err()
-			}
-			l.log.Error("table cannot be opened", "store", row.StoreID, "error", err)
-		}
+	}
+	if err := l.openAll(ctx, rows); err != nil {
+		return nil, err
 	}
 	return l, nil
+}
+
+const (
+	openTime    = 5 * time.Second // how long a start waits for tables: while the object store fails, events can be taken without them
+	opensAtOnce = 8
+)
+
+// openAll opens tables, so that columns are added and faults told at the start. What cannot be opened now is, when it is used.
+func (l *Lake) openAll(ctx context.Context, rows []meta.Table) error {
+	soon, cancel := context.WithTimeout(ctx, openTime)
+	defer cancel()
+	var g errgroup.Group
+	g.SetLimit(opensAtOnce)
+	for _, row := range rows {
+		g.Go(func() error {
+			if _, err := l.table(soon, row.StoreID); err != nil && ctx.Err() == nil {
+				l.log.Error("table cannot be opened", "store", row.StoreID, "error", err)
+			}
+			return ctx.Err()
+		})
+	}
+	return g.Wait()
 }
 
 // checkLocation refuses a place that no table could be committed to: iceberg-go parses a table's location as a URL and joins names to it, and what
