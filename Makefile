@@ -5,8 +5,9 @@ BUILD := $(CURDIR)/build
 PYTHON ?= python3
 FUZZTIME ?= 20000x
 EVENTS ?= 200000
+SOAK ?= 30m
 
-.PHONY: build test tools lint unit race clients fuzz fuzz-short differential differential-short tamper bench model clean
+.PHONY: build test tools lint unit race clients fuzz fuzz-short differential differential-short tamper soak bench model clean
 
 build: ## the loch binary
 	go build -trimpath -o $(BUILD)/bin/loch ./cmd/loch
@@ -55,6 +56,9 @@ differential-short: ## statements over tables and a hundred generated ones on a 
 
 tamper: ## 1,000 random changes to a lake's files and logs: each must be found, and named
 	LOCH_TAMPER_ATTEMPTS=1000 go test ./verify -run TestAnyChangedByteIsFound -count=1 -timeout 60m -v
+
+soak: build $(BUILD)/bin/versitygw ## SOAK (30m) of random load, kills, failing disk and S3 and compaction together, then everything verified and counted
+	go run ./soak -loch $(BUILD)/bin/loch -for $(SOAK)
 
 bench: build ## speed, size and memory against floor and peers; writes the table of docs/benchmarks.md to standard output
 	go run ./bench --events $(EVENTS)
