@@ -129,7 +129,7 @@ func (in *Ingest) Accept(ctx context.Context, d Delivery) (*Ticket, error) {
 		return nil, fmt.Errorf("a delivery of %d records, %d read, is beyond the bound or wrong", len(d.Records), d.Read)
 	}
 	now := in.cfg.Now()
-	r, err := in.route(ctx, &d, now)
+	r, err := in.route(ctx, &d)
 	if err != nil {
 		return nil, err
 	}

@@ -121,4 +121,6 @@ type Config struct {
 	IndexKeys  int           // identity.Options.Memory
 
 	Now func() time.Time // nil: time.Now
+	// Believed is the time that retention counts from when events are taken: no later than the clock is believed, so that one that runs ahead turns nothing away. nil: Now.
+	Believed func() time.Time
 }

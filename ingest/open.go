@@ -76,6 +76,9 @@ func Open(ctx context.Context, cfg Config) (*Ingest, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
+	if cfg.Believed == nil {
+		cfg.Believed = cfg.Now
+	}
 	in := &Ingest{
 		cfg: cfg, slog: cmp.Or(cfg.Logger, slog.Default()), metrics: newMetrics(cfg.Registerer),
 		room: semaphore.NewWeighted(cfg.Memory), writers: semaphore.NewWeighted(int64(cfg.Writers)), merging: make(chan struct{}, 1),

@@ -75,3 +75,24 @@ func TestRemovedEventsComeAgain(t *testing.T) {
 		})
 	}
 }
+
+// TestClockAhead: events are not past their retention by a clock that is not believed.
+func TestClockAhead(t *testing.T) {
+	target := everything(1)
+	target.RetentionDays = 30
+	for _, believed := range []bool{false, true} {
+		s := start(t, t.TempDir(), []Target{target}, func(c *Config) {
+			c.Now = func() time.Time { return base.AddDate(0, 0, 100) }
+			if !believed {
+				c.Believed = func() time.Time { return base }
+			}
+		})
+		c := accept(t, s.Ingest, logFile(t, []string{storeID(1)}, ids("a", 10)...))
+		if want := (meta.Counts{Read: 10, Stored: 10}); !believed && c != want {
+			t.Errorf("%+v", c)
+		}
+		if want := (meta.Counts{Read: 10, Expired: 10}); believed && c != want {
+			t.Errorf("%+v", c)
+		}
+	}
+}

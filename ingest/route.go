@@ -35,7 +35,8 @@ func today(now time.Time) int32 { return int32(now.Unix() / (24 * 3600)) }
 
 // route decides for each record to which stores it goes. Rules: a store takes events of its kind that its selectors let through; live events, only
 // those of accounts and regions that it covers; and none whose day is past its retention.
-func (in *Ingest) route(ctx context.Context, d *Delivery, now time.Time) (*routing, error) {
+func (in *Ingest) route(ctx context.Context, d *Delivery) (*routing, error) {
+	now := in.cfg.Believed()
 	r := &routing{outcomes: make([]uint8, len(d.Records))}
 	if !d.Live {
 		targets := make([]Target, len(d.Stores))

@@ -99,6 +99,17 @@ func (c *clock) look(ctx context.Context) (Clock, error) {
 	return s, c.keep(ctx)
 }
 
+// believed is the machine's time, or where that is more than a day past what is known, a day past it.
+func (c *clock) believed() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now, most := c.now(), c.good.Add(2*(c.uptime()-c.at)+maxJump)
+	if now.After(most) {
+		return most
+	}
+	return now
+}
+
 // confirm makes the present time known to be right.
 func (c *clock) confirm(ctx context.Context) error {
 	c.mu.Lock()

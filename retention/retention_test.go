@@ -18,6 +18,7 @@ import (
 	"github.com/lochlake/loch/lake"
 	"github.com/lochlake/loch/meta"
 	"github.com/lochlake/loch/objstore"
+	"github.com/lochlake/loch/objstore/s3test"
 	"github.com/lochlake/loch/proof"
 	"github.com/lochlake/loch/registry"
 	"github.com/lochlake/loch/tlog"
@@ -37,6 +38,7 @@ type bed struct {
 	clock    time.Time
 	up       time.Duration
 	db       meta.DB
+	bucket   objstore.Store
 	objects  objstore.Store
 	lake     *lake.Lake
 	registry *registry.Registry
@@ -47,9 +49,12 @@ type bed struct {
 	sequence int64
 }
 
-func newBed(t *testing.T) *bed {
+func newBed(t *testing.T) *bed { t.Helper(); return newBedOn(t, nil) }
+
+// newBedOn makes a bed whose tables lie in a bucket, nil: in a folder.
+func newBedOn(t *testing.T, bucket objstore.Store) *bed {
 	t.Helper()
-	b := &bed{t: t, dir: t.TempDir(), clock: time.Date(2026, 6, 15, 12, 0, 0, 0, time.UTC)}
+	b := &bed{t: t, dir: t.TempDir(), bucket: bucket, clock: time.Date(2026, 6, 15, 12, 0, 0, 0, time.UTC)}
 	b.open()
 	t.Cleanup(func() { b.close() })
 	name, off, days := "audit", false, int32(30)
@@ -65,8 +70,10 @@ func (b *bed) open() {
 	var err error
 	b.db, err = meta.OpenSQLite(ctx, filepath.Join(b.dir, "meta.db"))
 	b.ok(err)
-	b.objects, err = objstore.OpenLocal(filepath.Join(b.dir, "lake"))
-	b.ok(err)
+	if b.objects = b.bucket; b.bucket == nil {
+		b.objects, err = objstore.OpenLocal(filepath.Join(b.dir, "lake"))
+		b.ok(err)
+	}
 	b.lake, err = lake.Open(ctx, lake.Config{Objects: b.objects, Meta: crashes{b.db, b}, KeepSnapshots: 1})
 	b.ok(err)
 	now := func() time.Time { return b.clock }
@@ -329,123 +336,6 @@ func TestDeletedStoreGoes(t *testing.T) {
 	}
 }
 
-// A clock that jumps ahead removes nothing, also after a restart, until it is right again, somebody confirms it, or time has gone by.
-func TestClockJumps(t *testing.T) {
-	ctx := t.Context()
-	jumped := func() *bed {
-		t.Helper()
-		b := newBed(t)
-		b.commit(0, 20)
-		b.round()
-		b.clock = b.clock.AddDate(0, 0, 25)
-		b.round()
-		b.want(45, 25)
-		b.restart()
-		b.round()
-		b.want(45, 25)
-		w, err := b.Warning(ctx)
-		b.ok(err)
-		if !strings.Contains(w, "2026-07-10T12:00:00Z") || !strings.Contains(w, "2026-06-15T12:00:00Z") {
-			t.Error(w)
-		}
-		return b
-	}
-	b := jumped()
-	b.clock = b.clock.AddDate(0, 0, -25)
-	b.round()
-	if w, err := b.Warning(ctx); err != nil || w != "" {
-		t.Error(w, err)
-	}
-	b.daysPass(11)
-	b.want(11)
-
-	b = jumped()
-	if _, err := b.ConfirmClock(ctx, "2026-06-15"); !errors.Is(err, ErrWrongDate) {
-		t.Error(err)
-	}
-	b.round()
-	b.want(45, 25)
-	c, err := b.ConfirmClock(ctx, "2026-07-10")
-	if err != nil || c.Halted {
-		t.Errorf("%+v, %v", c, err)
-	}
-	b.round()
-	b.want(25)
-	b.restart()
-	b.round()
-	if w, err := b.Warning(ctx); err != nil || w != "" {
-		t.Error(w, err)
-	}
-
-	// Left alone, it goes on when it has run as long as it was off, and that is known over restarts.
-	b = jumped()
-	c, err = b.Clock(ctx)
-	b.ok(err)
-	if !c.Until.Equal(b.clock.AddDate(0, 0, 24)) {
-		t.Errorf("%+v", c)
-	}
-	b.daysPass(12)
-	b.restart()
-	b.daysPass(11)
-	b.want(68, 48)
-	b.daysPass(1)
-	b.round()
-	b.want()
-	said := b.said.String()
-	if n := strings.Count(said, "level=ERROR"); n < 24*4-3 || n > 24*4+6 || !strings.Contains(said, "removal goes on") {
-		t.Errorf("%d alarms:\n%s", n, said)
-	}
-	b.verify()
-}
-
-// Small gaps, as of restarts, add up to nothing while the server runs in between; but a clock that is pushed ahead again and again is found.
-func TestClockGaps(t *testing.T) {
-	b := newBed(t)
-	for range 30 {
-		b.clock = b.clock.Add(10 * time.Hour) // off at night
-		b.restart()
-		b.pass(14 * time.Hour)
-		if c, err := b.Clock(t.Context()); err != nil || c.Halted {
-			t.Fatalf("%+v, %v", c, err)
-		}
-	}
-	halted := false
-	for range 5 {
-		b.clock = b.clock.Add(20 * time.Hour)
-		b.pass(time.Hour)
-		c, err := b.Clock(t.Context())
-		b.ok(err)
-		halted = halted || c.Halted
-	}
-	if !halted {
-		t.Error("a clock that is pushed ahead by days is believed")
-	}
-}
-
-// A server that never kept what is known of the clock takes the last commit.
-func TestFirstLook(t *testing.T) {
-	b := newBed(t)
-	if c, err := b.Clock(t.Context()); err != nil || c.Halted || !c.Good.Equal(b.clock) {
-		t.Errorf("%+v, %v", c, err) // no commit yet
-	}
-	old := time.Now().Add(-time.Hour)
-	for at, halted := range map[time.Time]bool{old.AddDate(0, 0, 2): true, old.Add(20 * time.Hour): false, old.AddDate(0, 0, -2): false} {
-		c, err := openClock(t.Context(), forgetful{b.db}, func() time.Time { return at }, func() time.Duration { return 0 }, func(context.Context) (time.Time, error) { return old, nil })
-		b.ok(err)
-		if s, err := c.look(t.Context()); err != nil || s.Halted != halted {
-			t.Errorf("%v: %+v, %v", at, s, err)
-		}
-	}
-	b.commit(0)
-	if last, err := b.lake.LastCommit(t.Context()); err != nil || time.Since(last) > time.Minute {
-		t.Error(last, err)
-	}
-}
-
-type forgetful struct{ meta.DB }
-
-func (forgetful) Value(context.Context, string) (string, error) { return "", meta.ErrNotFound }
-
 // A removal that its server made too early is found, and named, whatever the server believed.
 func TestEarlyRemovalIsFound(t *testing.T) {
 	b := newBed(t)
@@ -488,82 +378,26 @@ func TestRemovalOfHeldIsFound(t *testing.T) {
 	}
 }
 
-// crashes ends the process, as far as the test is concerned, at a named step of a removal.
-type crashes struct {
-	meta.DB
-	b *bed
-}
-
-type crashed string
-
-func (c crashes) pass(step string) {
-	if c.b.crash == step {
-		panic(crashed(step))
+// The same where tables and logs lie in a bucket.
+func TestInABucket(t *testing.T) {
+	srv := s3test.Start(t)
+	b := newBedOn(t, srv.Open(t, srv.Bucket(t, "lake")+"/prefix"))
+	b.commit(0, 30, 31, 32)
+	b.round()
+	b.want(30, 0)
+	b.verify()
+	if n := b.files(); n != 4 {
+		t.Errorf("%d files", n)
 	}
-}
-
-func (c crashes) RemoveFromTable(ctx context.Context, id, old, location string, applied int64, r meta.Removal, leaves ...[]byte) error {
-	c.pass("before days are removed")
-	err := c.DB.RemoveFromTable(ctx, id, old, location, applied, r, leaves...)
-	c.pass("after days are removed")
-	return err
-}
-
-func (c crashes) ForgetRemovedFiles(ctx context.Context, id string, keys []string) error {
-	c.pass("when files are deleted")
-	return c.DB.ForgetRemovedFiles(ctx, id, keys)
-}
-
-func (c crashes) RetireStore(ctx context.Context, id string, leaves ...[]byte) error {
-	c.pass("before a store is removed")
-	err := c.DB.RetireStore(ctx, id, leaves...)
-	c.pass("after a store is removed")
-	return err
-}
-
-func (c crashes) ForgetDeletedTable(ctx context.Context, id string) error {
-	c.pass("when a store's files are deleted")
-	return c.DB.ForgetDeletedTable(ctx, id)
-}
-
-// Wherever a crash ends a removal, the lake balances with its log after it, and the next server brings it to its end.
-func TestCrashes(t *testing.T) {
-	for _, step := range []string{"before days are removed", "after days are removed", "when files are deleted", "before a store is removed", "after a store is removed", "when a store's files are deleted"} {
-		t.Run(step, func(t *testing.T) {
-			b := newBed(t)
-			b.commit(0, 40, 41)
-			gone := strings.Contains(step, "store")
-			if gone {
-				b.ok(b.registry.DeleteStore(t.Context(), here, b.store))
-			}
-			b.crash = step
-			var at any
-			for range 40 {
-				func() {
-					defer func() { at = recover() }()
-					b.pass(6 * time.Hour)
-					b.round()
-				}()
-				if at != nil {
-					break
-				}
-			}
-			if at != crashed(step) {
-				t.Fatalf("ended with %v", at)
-			}
-			b.crash = ""
-			b.restart()
-			b.verify()
-			b.round()
-			b.verify()
-			b.daysPass(9)
-			r := b.verify()
-			if gone && r.Events != 0 || !gone && r.Events != 1 {
-				t.Errorf("%+v", r)
-			}
-			if n := b.files(); gone && n != 0 || !gone && n != 1 {
-				t.Errorf("%d files are left", n)
-			}
-		})
+	b.daysPass(9)
+	b.want(9)
+	if n := b.files(); n != 1 {
+		t.Errorf("%d files", n)
 	}
+	b.ok(b.registry.DeleteStore(t.Context(), here, b.store))
+	b.daysPass(8)
+	if n := b.files(); n != 0 {
+		t.Errorf("%d files", n)
+	}
+	b.verify()
 }

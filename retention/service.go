@@ -257,6 +257,9 @@ func held(holds []meta.Hold, day int32) bool {
 // Clock tells what is thought of the machine's clock.
 func (s *Service) Clock(ctx context.Context) (Clock, error) { return s.clock.look(ctx) }
 
+// Believed is the time by the machine's clock, as far as that is believed: at most a day past the last time that is known to be right.
+func (s *Service) Believed() time.Time { return s.clock.believed() }
+
 // ConfirmClock makes the present time known to be right, where date (YYYY-MM-DD) is its day, UTC: whoever confirms has looked at another clock. Removal goes on.
 func (s *Service) ConfirmClock(ctx context.Context, date string) (Clock, error) {
 	now := s.cfg.Now().UTC()

@@ -1,17 +1,9 @@
 package server
 
-import (
-	"context"
+import "context"
 
-	"github.com/lochlake/loch/retention"
-)
-
-// openRetention removes what is due in the background, until the server closes or run is done.
-func (s *Server) openRetention(ctx, run context.Context) (err error) {
-	s.retention, err = retention.Open(ctx, retention.Config{DB: s.db, Tables: s.lake, Stores: s.registry, Log: s.log, Registerer: s.metrics})
-	if err != nil {
-		return err
-	}
+// retain removes what is due in the background, until the server closes or run is done.
+func (s *Server) retain(run context.Context) {
 	ctx, stop := context.WithCancel(run)
 	ended := make(chan struct{})
 	go func() {
@@ -23,5 +15,4 @@ func (s *Server) openRetention(ctx, run context.Context) (err error) {
 		<-ended
 		return nil
 	})
-	return nil
 }

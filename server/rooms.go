@@ -21,6 +21,7 @@ import (
 	"github.com/lochlake/loch/proof"
 	"github.com/lochlake/loch/query"
 	"github.com/lochlake/loch/registry"
+	"github.com/lochlake/loch/retention"
 	"github.com/lochlake/loch/samples"
 	"github.com/lochlake/loch/signing"
 	"github.com/lochlake/loch/tlog"
@@ -52,7 +53,7 @@ func (s *Server) prove(ctx context.Context, storeID, eventID string) (proof.File
 	return f, err
 }
 
-// openIngest opens what takes events in: the registry, which says where they go, the log, and imports, which go on where they stood.
+// openIngest opens what takes events in: the registry, which says where they go, retention, which says what time it is believed to be, the log, and imports, which go on where they stood.
 func (s *Server) openIngest(ctx context.Context) (err error) {
 	cfg := s.cfg
 	s.registry, err = registry.New(ctx, registry.Config{DB: s.db, Lake: s.lake, ManagementAccount: s.key.Account, Quotas: registry.Quotas{Stores: cfg.MaxStores}, RetentionGrace: cfg.RetentionGrace,
@@ -61,7 +62,12 @@ func (s *Server) openIngest(ctx context.Context) (err error) {
 		return err
 	}
 	s.opened("registry", s.registry.Close)
-	s.ingest, err = ingest.Open(ctx, ingest.Config{Dir: cfg.Dir, Stores: s.registry, Tables: s.lake, Meta: s.db, Logger: s.log, Registerer: s.metrics, ChunkDelay: cfg.CommitInterval})
+	s.retention, err = retention.Open(ctx, retention.Config{DB: s.db, Tables: s.lake, Stores: s.registry, Log: s.log, Registerer: s.metrics})
+	if err != nil {
+		return err
+	}
+	s.ingest, err = ingest.Open(ctx, ingest.Config{Dir: cfg.Dir, Stores: s.registry, Tables: s.lake, Meta: s.db, Logger: s.log, Registerer: s.metrics, ChunkDelay: cfg.CommitInterval,
+		Believed: s.retention.Believed})
 	if err != nil {
 		return err
 	}

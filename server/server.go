@@ -194,9 +194,7 @@ func (s *Server) open(ctx, run context.Context) error {
 	if err := s.openIngest(ctx); err != nil {
 		return err
 	}
-	if err := s.openRetention(ctx, run); err != nil {
-		return err
-	}
+	s.retain(run)
 	duck := engine.Config{TempDir: filepath.Join(cfg.Dir, "engine"), Log: s.log, Registry: s.metrics}
 	if fetcher.cache != nil {
 		duck.Fetcher = fetcher
