@@ -1,11 +1,9 @@
 package lake
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/lochlake/loch/objstore"
@@ -30,6 +28,8 @@ type Cold struct {
 	Share float64
 	// Unmerged moves files that compaction would still merge, too: where there is no compaction.
 	Unmerged bool
+	// Least is the size of a file that is worth moving, in bytes.
+	Least int64
 }
 
 const (
@@ -92,7 +92,7 @@ func (m *cooler) table(ctx context.Context, storeID string) error {
 	if err != nil {
 		return err
 	}
-	files, err := m.old(ctx, t, time.Now())
+	files, err := m.lake.finished(ctx, t, today()-int32(m.Days), m.Unmerged)
 	if err != nil {
 		return err
 	}
@@ -109,7 +109,7 @@ func (m *cooler) table(ctx context.Context, storeID string) error {
 		errs = append(errs, err)
 	}
 	for _, f := range files {
-		if known[f.Key] || t.isMoving(f.Key) {
+		if known[f.Key] || f.Size < m.Least || t.isMoving(f.Key) {
 			continue
 		}
 		if len(errs) >= coldFailures || t.moves() >= coldAtOnce {
@@ -135,55 +135,6 @@ func (m *cooler) table(ctx context.Context, storeID string) error {
 		m.lake.log.Info("files moved to colder storage", "store", storeID, "files", moved, "bytes", bytes)
 	}
 	return errors.Join(errs...)
-}
-
-// old gives the live files whose day is over for long enough and that compaction is done with, the oldest first.
-func (m *cooler) old(ctx context.Context, t *tableState, now time.Time) ([]*dataFile, error) {
-	p, snap, err := t.pin()
-	if err != nil || snap == nil {
-		return nil, err
-	}
-	defer p.Release()
-	files, err := m.lake.liveFiles(ctx, t, snap)
-	if err != nil {
-		return nil, err
-	}
-	before := int32(now.Unix()/86400) - int32(m.Days)
-	byDay := map[int32][]*dataFile{}
-	for _, f := range files {
-		if f.day < before {
-			byDay[f.day] = append(byDay[f.day], f)
-		}
-	}
-	var out []*dataFile
-	for _, list := range byDay {
-		if m.Unmerged {
-			out = append(out, list...)
-			continue
-		}
-		waiting := t.waiting(slices.Clone(list), int64(m.lake.group.rows))
-		for _, f := range list {
-			if !waiting[f] {
-				out = append(out, f)
-			}
-		}
-	}
-	slices.SortFunc(out, func(a, b *dataFile) int { return cmp.Or(cmp.Compare(a.day, b.day), cmp.Compare(a.Key, b.Key)) })
-	return out, nil
-}
-
-// waiting tells which of a day's files compaction will merge when nothing is added to the day.
-func (t *tableState) waiting(list []*dataFile, most int64) map[*dataFile]bool {
-	t.compact.Lock()
-	defer t.compact.Unlock()
-	list = slices.DeleteFunc(list, func(f *dataFile) bool { return t.unfit[f.Key] >= giveUp })
-	out := map[*dataFile]bool{}
-	for _, group := range merges(list, true, most) {
-		for _, f := range group {
-			out[f] = true
-		}
-	}
-	return out
 }
 
 // move takes the first step, and tells the bytes that are moved with it already.

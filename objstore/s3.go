@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -37,6 +38,8 @@ type S3 struct {
 	prefix string // "" or ends in "/"
 	name   string // what URI begins with; "": s3://bucket/prefix
 	cfg    S3Config
+
+	digests atomic.Bool // uploads carry their MD5
 }
 
 // ParseS3URL splits s3://bucket/prefix. The prefix has no leading slash and may be "".

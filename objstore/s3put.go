@@ -41,7 +41,7 @@ func (s *S3) Put(ctx context.Context, key string, r io.Reader, size int64, onlyN
 		if body, err = readExactly(ctx, r, size); err == nil {
 			err = s.retryConflict(ctx, func() error {
 				_, err := s.client.PutObject(ctx, &s3.PutObjectInput{Bucket: &s.bucket, Key: full,
-					Body: bytes.NewReader(body), ContentLength: &size, IfNoneMatch: onlyIf, Metadata: marks})
+					Body: bytes.NewReader(body), ContentLength: &size, ContentMD5: s.digest(body), IfNoneMatch: onlyIf, Metadata: marks})
 				return err
 			})
 		}
@@ -126,7 +126,7 @@ func (s *S3) putParts(ctx context.Context, full *string, r io.Reader, size int64
 		left -= int64(len(b))
 		g.Go(func() error {
 			out, err := s.client.UploadPart(gctx, &s3.UploadPartInput{Bucket: &s.bucket, Key: full, UploadId: up.UploadId,
-				PartNumber: &number, Body: bytes.NewReader(b), ContentLength: aws.Int64(int64(len(b)))})
+				PartNumber: &number, Body: bytes.NewReader(b), ContentLength: aws.Int64(int64(len(b))), ContentMD5: s.digest(b)})
 			if err != nil {
 				return err
 			}

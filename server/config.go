@@ -18,12 +18,14 @@ type Config struct {
 	Account string // 12 digits, of the root key; "" is the one that an existing key has, and DefaultAccount for a new one
 	Region  string // that clients of the root key sign for unless told otherwise; "" is us-east-1
 
-	StoreURL  string // where the tables lie: s3://bucket/prefix, or "" for Dir/lake
-	StoreS3   S3     // how StoreURL is reached
-	Immutable bool   // with tables in Dir/lake: their files get the file system's flag of that name
-	ColdPath  string // with tables in Dir/lake: a folder that files of old days move to; "": they stay
-	ColdDays  int    // how many days ago a day must have ended to be old; 90
-	ImportS3  S3     // how the sources of imports are reached; where it is empty, as StoreS3
+	StoreURL   string // where the tables lie: s3://bucket/prefix, or "" for Dir/lake
+	StoreS3    S3     // how StoreURL is reached
+	Immutable  bool   // with tables in Dir/lake: their files get the file system's flag of that name
+	ColdPath   string // with tables in Dir/lake: a folder that files of old days move to; "": they stay
+	ColdClass  string // with tables in a bucket: a storage class that files of old days move to; "": they stay
+	ObjectLock string // LockOn: the bucket must have Object Lock; LockOff: it is not used; "": it is used where the bucket has it
+	ColdDays   int    // how many days ago a day must have ended to be old; 90
+	ImportS3   S3     // how the sources of imports are reached; where it is empty, as StoreS3
 
 	CommitInterval  time.Duration // how long accepted events may wait before they are committed; 2 s
 	MaxStores       int           // event data stores of an account in a region; 10

@@ -58,7 +58,8 @@ type Server struct {
 	logKey    proof.Key
 	leases    *backup.Leases
 	objects   objstore.Store
-	mover     lake.Mover // to colder storage; nil: there is none
+	bucket    *objstore.S3 // that the tables lie in; nil: they lie in a folder
+	mover     lake.Mover   // to colder storage; nil: there is none
 	http      *http.Server
 	listener  net.Listener
 
@@ -190,6 +191,7 @@ func (s *Server) open(ctx, run context.Context) error {
 		s.compact(run)
 	}
 	s.cool(run)
+	s.lock(run)
 
 	if err := s.openIngest(ctx); err != nil {
 		return err
@@ -220,10 +222,7 @@ func (s *Server) openObjects(ctx context.Context) (objstore.Store, *fetcher, err
 		objects, err := s.openFolder(ctx)
 		return objects, f, err
 	}
-	if err := s.cfg.checkBucket(); err != nil {
-		return nil, nil, err
-	}
-	objects, err := objstore.Open(ctx, s.cfg.StoreURL, s.cfg.StoreS3.Store())
+	objects, err := s.openBucket(ctx)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -13,7 +13,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/lochlake/loch/objstore"
 )
 
@@ -32,8 +35,19 @@ func Start(t testing.TB) *Server {
 	return StartWith(t, "loch-test", "loch-test-secret")
 }
 
+// StartVersions starts a server whose buckets can have versions, and so Object Lock.
+func StartVersions(t testing.TB) *Server {
+	t.Helper()
+	return start(t, "loch-test", "loch-test-secret", "--versioning-dir", t.TempDir())
+}
+
 // StartWith is Start with a key of the caller's.
 func StartWith(t testing.TB, accessKey, secretKey string) *Server {
+	t.Helper()
+	return start(t, accessKey, secretKey)
+}
+
+func start(t testing.TB, accessKey, secretKey string, backend ...string) *Server {
 	t.Helper()
 	bin := find()
 	if bin == "" {
@@ -49,8 +63,9 @@ func StartWith(t testing.TB, accessKey, secretKey string) *Server {
 		addr := l.Addr().String()
 		l.Close()
 		ctx, cancel := context.WithCancel(context.Background())
-		cmd := exec.CommandContext(ctx, bin, "--access", s.AccessKey, "--secret", s.SecretKey, "--region", s.Region, "--port", addr,
-			"--keep-alive", "--quiet", "--health", "/health", "posix", "--sidecar", side, s.Dir)
+		args := append([]string{"--access", s.AccessKey, "--secret", s.SecretKey, "--region", s.Region, "--port", addr,
+			"--keep-alive", "--quiet", "--health", "/health", "posix", "--sidecar", side}, backend...)
+		cmd := exec.CommandContext(ctx, bin, append(args, s.Dir)...)
 		out := &output{}
 		cmd.Stdout, cmd.Stderr = out, out
 		if err := cmd.Start(); err != nil {
@@ -138,6 +153,50 @@ func (s *Server) Bucket(t testing.TB, name string) string {
 		t.Fatal(err)
 	}
 	return "s3://" + name
+}
+
+// LockBucket makes a bucket with Object Lock enabled, on a server of StartVersions, and gives s3://name.
+func (s *Server) LockBucket(t testing.TB, name string) string {
+	t.Helper()
+	if _, err := s.client().CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: &name, ObjectLockEnabledForBucket: aws.Bool(true)}); err != nil {
+		t.Fatal(err)
+	}
+	return "s3://" + name
+}
+
+// Versions gives the IDs of the versions of an object, delete markers not among them.
+func (s *Server) Versions(t testing.TB, bucket, key string) (ids []string) {
+	t.Helper()
+	out, err := s.client().ListObjectVersions(t.Context(), &s3.ListObjectVersionsInput{Bucket: &bucket, Prefix: &key})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range out.Versions {
+		if aws.ToString(v.Key) == key {
+			ids = append(ids, aws.ToString(v.VersionId))
+		}
+	}
+	return ids
+}
+
+// RemoveVersion removes a version for good, if the bucket lets it.
+func (s *Server) RemoveVersion(ctx context.Context, bucket, key, id string) error {
+	_, err := s.client().DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &bucket, Key: &key, VersionId: &id})
+	return err
+}
+
+// Default makes a bucket lock every object for a day by itself.
+func (s *Server) Default(t testing.TB, bucket string) {
+	t.Helper()
+	_, err := s.client().PutObjectLockConfiguration(t.Context(), &s3.PutObjectLockConfigurationInput{Bucket: &bucket, ObjectLockConfiguration: &types.ObjectLockConfiguration{
+		ObjectLockEnabled: types.ObjectLockEnabledEnabled, Rule: &types.ObjectLockRule{DefaultRetention: &types.DefaultRetention{Days: aws.Int32(1), Mode: types.ObjectLockRetentionModeCompliance}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (s *Server) client() *s3.Client {
+	return s3.New(s3.Options{BaseEndpoint: &s.Endpoint, Region: s.Region, UsePathStyle: true, Credentials: credentials.NewStaticCredentialsProvider(s.AccessKey, s.SecretKey, "")})
 }
 
 // Config is how objstore reaches a URL on the server.
