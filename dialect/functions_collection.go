@@ -72,9 +72,9 @@ func init() {
 		v.needDistinct(0, *v.args[0].typ.Elem)
 		return v.out("CASE WHEN $2 IS NULL THEN NULL ELSE list_filter($1, lambda x, i: list_position($1, x) IS NOT DISTINCT FROM i AND list_position($2, x) IS NOT NULL) END")
 	})
-	defineBy("array_except(array(E), array(E)) =1", func(v *invocation) value {
+	defineBy("array_except(array(E), array(E)) =1", func(v *invocation) value { // where there is nothing to leave out, Trino leaves duplicates in, too
 		v.needDistinct(0, *v.args[0].typ.Elem)
-		return v.out("CASE WHEN $2 IS NULL THEN NULL ELSE list_filter($1, lambda x, i: list_position($1, x) IS NOT DISTINCT FROM i AND list_position($2, x) IS NULL) END")
+		return v.out("CASE WHEN $2 IS NULL THEN NULL WHEN len($2) = 0 THEN $1 ELSE list_filter($1, lambda x, i: list_position($1, x) IS NOT DISTINCT FROM i AND list_position($2, x) IS NULL) END")
 	})
 	defineBy("array_union(array(E), array(E)) =1", func(v *invocation) value {
 		v.needDistinct(0, *v.args[0].typ.Elem)
