@@ -20,6 +20,8 @@ import (
 const (
 	// tokenLife is how long a bearer token holds. Clients fetch another before it ends.
 	tokenLife = time.Hour
+	// clockStep is how far the clock may go back without ending the tokens that were given before.
+	clockStep = 5 * time.Minute
 	// chainLife is how long tokens can be exchanged for others without the key being shown again, so that one that leaked ends: the longest that
 	// AWS lets temporary credentials live (GetSessionToken).
 	chainLife = 36 * time.Hour
@@ -96,7 +98,8 @@ func (c *Catalog) authenticate(r *http.Request, now time.Time) (claims, error) {
 
 // holds tells whether a token that unseal opened is good now: errStale past its time, errRevoked where its key does not hold any more.
 func (c *Catalog) holds(ctx context.Context, cl claims, now time.Time) error {
-	if now.Unix() >= cl.Expires {
+	// One from a time when the clock ran ahead would hold for as long, once it is set right.
+	if now.Unix() >= cl.Expires || now.Add(tokenLife+clockStep).Unix() < cl.Expires {
 		return errStale
 	}
 	key, err := c.lookup(ctx, cl.KeyID)

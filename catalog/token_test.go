@@ -68,6 +68,23 @@ func TestTokenNeeded(t *testing.T) {
 	}
 }
 
+// A token that was got while the clock ran ahead ends when the clock is set right; one of a moment before a small step back holds.
+func TestTokenOfAWrongClock(t *testing.T) {
+	g := newRig(t)
+	right := g.now
+	for ahead, want := range map[time.Duration]int{time.Minute: 200, 6 * time.Minute: statusExpired, 400 * 24 * time.Hour: statusExpired} {
+		g.now = right.Add(ahead)
+		g.token = g.login(mine)
+		if a := g.get("GET", "/iceberg/v1/namespaces", ""); a.status != 200 {
+			t.Errorf("%s ahead: %d %s", ahead, a.status, a.body)
+		}
+		g.now = right
+		if a := g.get("GET", "/iceberg/v1/namespaces", ""); a.status != want {
+			t.Errorf("%s ahead, and set right: %d %s", ahead, a.status, a.body)
+		}
+	}
+}
+
 // A token of a server with another secret is no token here.
 func TestForeignToken(t *testing.T) {
 	g := newRig(t)

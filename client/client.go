@@ -39,6 +39,7 @@ type Client struct {
 	Region      string
 	Credentials aws.CredentialsProvider
 	HTTP        *http.Client
+	Now         func() time.Time // that requests are signed with; nil: time.Now
 	signer      *v4.Signer
 }
 
@@ -168,7 +169,11 @@ func (c *Client) Sign(ctx context.Context, req *http.Request, service, hash stri
 		return err
 	}
 	req.Header.Set("X-Amz-Content-Sha256", hash)
-	return c.signer.SignHTTP(ctx, creds, req, hash, service, c.Region, time.Now())
+	now := time.Now()
+	if c.Now != nil {
+		now = c.Now()
+	}
+	return c.signer.SignHTTP(ctx, creds, req, hash, service, c.Region, now)
 }
 
 func (c *Client) once(ctx context.Context, req *http.Request, service string, body []byte, out any) error {

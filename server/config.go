@@ -46,7 +46,8 @@ type Config struct {
 
 	Witnesses []tlog.Witness // that are asked to cosign the checkpoints of the transparency logs
 
-	Log *slog.Logger // nil: nothing is logged
+	Log *slog.Logger     // nil: nothing is logged
+	Now func() time.Time // nil: time.Now; what tells durations and deadlines is the machine's clock all the same
 }
 
 // DefaultAccount is whose root key a new folder gets where nobody says. AWS sets the number aside for documentation.

@@ -55,14 +55,16 @@ func newSender(t *testing.T, s *Server, name string) *sender {
 	return &sender{Server: s, client: c, store: arn[strings.LastIndexByte(arn, '/')+1:], channel: *channel.ChannelArn}
 }
 
+// begun is when the tests began: the same event has the same text each time.
+var begun = time.Now().UTC().Format(time.RFC3339)
+
 // events are n events, the first of which has the number from.
 func events(from, n int) (in struct {
 	AuditEvents []model.AuditEvent `json:"auditEvents"`
 }) {
-	at := time.Now().UTC().Truncate(time.Second).Format(time.RFC3339)
 	for i := range n {
 		id := fmt.Sprint("event-", from+i)
-		data := fmt.Sprintf(`{"version":"1.0","UID":%q,"userIdentity":{"type":"USER","principalId":"p"},"eventTime":%q,"eventName":"Probe","eventSource":"faults.example","recipientAccountId":"111122223333"}`, id, at)
+		data := fmt.Sprintf(`{"version":"1.0","UID":%q,"userIdentity":{"type":"USER","principalId":"p"},"eventTime":%q,"eventName":"Probe","eventSource":"faults.example","recipientAccountId":"111122223333"}`, id, begun)
 		in.AuditEvents = append(in.AuditEvents, model.AuditEvent{Id: &id, EventData: &data})
 	}
 	return in

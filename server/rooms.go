@@ -57,17 +57,17 @@ func (s *Server) prove(ctx context.Context, storeID, eventID string) (proof.File
 func (s *Server) openIngest(ctx context.Context) (err error) {
 	cfg := s.cfg
 	s.registry, err = registry.New(ctx, registry.Config{DB: s.db, Lake: s.lake, ManagementAccount: s.key.Account, Quotas: registry.Quotas{Stores: cfg.MaxStores}, RetentionGrace: cfg.RetentionGrace,
-		Log: s.log})
+		Log: s.log, Now: cfg.Now})
 	if err != nil {
 		return err
 	}
 	s.opened("registry", s.registry.Close)
-	s.retention, err = retention.Open(ctx, retention.Config{DB: s.db, Tables: s.lake, Stores: s.registry, Log: s.log, Registerer: s.metrics})
+	s.retention, err = retention.Open(ctx, retention.Config{DB: s.db, Tables: s.lake, Stores: s.registry, Log: s.log, Registerer: s.metrics, Now: cfg.Now})
 	if err != nil {
 		return err
 	}
 	s.ingest, err = ingest.Open(ctx, ingest.Config{Dir: cfg.Dir, Stores: s.registry, Tables: s.lake, Meta: s.db, Logger: s.log, Registerer: s.metrics, ChunkDelay: cfg.CommitInterval,
-		Believed: s.retention.Believed})
+		Now: cfg.Now, Believed: s.retention.Believed})
 	if err != nil {
 		return err
 	}
@@ -77,7 +77,7 @@ func (s *Server) openIngest(ctx context.Context) (err error) {
 		defer cancel()
 		return s.ingest.Close(ctx)
 	})
-	s.imports = imports.New(imports.Config{DB: s.db, S3: cfg.ImportS3.Store(), Log: s.log, Metrics: s.metrics, Flush: s.ingest.Flush,
+	s.imports = imports.New(imports.Config{DB: s.db, S3: cfg.ImportS3.Store(), Log: s.log, Metrics: s.metrics, Flush: s.ingest.Flush, Now: cfg.Now,
 		Accept: func(ctx context.Context, d ingest.Delivery) (imports.Ticket, error) { return s.ingest.Accept(ctx, d) }})
 	s.opened("imports", func(context.Context) error { s.imports.Close(); return nil })
 	return s.imports.Resume(ctx)
@@ -98,20 +98,20 @@ func openTrino(cfg Config) (*trino.Engine, error) {
 // openQueries opens the life of queries, which run on eng, or beside it where there is a Trino, and the delivery of their results to where imports come from.
 func (s *Server) openQueries(ctx context.Context, eng engine.Engine, beside *trino.Engine) (err error) {
 	cfg := s.cfg
-	if s.keys, err = signing.Open(cfg.KeyDir, nil); err != nil {
+	if s.keys, err = signing.Open(cfg.KeyDir, cfg.Now); err != nil {
 		return err
 	}
 	targets := delivery.Targets{S3: cfg.ImportS3.Store()}
 	finished := make(chan struct{}, 1)
 	s.queries, err = query.Open(ctx, query.Config{DB: s.db, Planner: s.lake, Engine: eng, Trino: beside, Dir: filepath.Join(cfg.Dir, "results"), Running: cfg.QuerySlots,
 		Limits: engine.Limits{Memory: cfg.QueryMemory, Threads: cfg.QueryThreads, Temp: cfg.QueryTemp, Time: cfg.QueryTime}, Log: s.log, Registry: s.metrics,
-		Template: samples.Template, CheckTarget: targets.Check, Deliveries: finished})
+		Template: samples.Template, CheckTarget: targets.Check, Deliveries: finished, Now: cfg.Now})
 	if err != nil {
 		return err
 	}
 	s.opened("queries", plain(s.queries))
 	deliveries, err := delivery.Open(delivery.Config{DB: s.db, Results: s.queries, Keys: s.keys, Targets: targets, Dir: filepath.Join(cfg.Dir, "deliveries"), Wake: finished,
-		Log: s.log, Metrics: s.metrics})
+		Log: s.log, Metrics: s.metrics, Now: cfg.Now})
 	if err != nil {
 		return err
 	}
@@ -132,7 +132,7 @@ func (s *Server) openCatalog(tokenKey []byte) (*catalog.Catalog, error) {
 			fileIO["s3.region"], fileIO["client.region"] = at.Region, at.Region // PyIceberg's name and Java's
 		}
 	}
-	return catalog.New(catalog.Config{Stores: s.registry, Tables: s.lake, Keys: s.key, Engine: s.engine, TokenKey: tokenKey, FileIO: fileIO, Log: s.log, Metrics: s.metrics})
+	return catalog.New(catalog.Config{Stores: s.registry, Tables: s.lake, Keys: s.key, Engine: s.engine, TokenKey: tokenKey, FileIO: fileIO, Log: s.log, Metrics: s.metrics, Now: s.cfg.Now})
 }
 
 // handle brings every family of operations to the front.

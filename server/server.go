@@ -271,7 +271,7 @@ func (f *fetcher) Fetch(ctx context.Context, file engine.File, columns []string)
 
 // serve builds the API, listens and answers.
 func (s *Server) serve(tokenKey []byte, eng engine.Engine) error {
-	front, err := api.New(api.Config{Keys: s.key, TokenKey: tokenKey, Log: s.log, Metrics: s.metrics})
+	front, err := api.New(api.Config{Keys: s.key, TokenKey: tokenKey, Log: s.log, Metrics: s.metrics, Now: s.cfg.Now})
 	if err != nil {
 		return err
 	}
