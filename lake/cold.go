@@ -154,6 +154,9 @@ func (m *cooler) move(ctx context.Context, t *tableState, f *dataFile, known map
 	}
 	m.pace.since = time.Now()
 	path, err := m.Mover.CopyCold(ctx, f.Key)
+	if errors.Is(err, objstore.ErrNotExist) {
+		return 0, nil // it was removed meanwhile
+	}
 	if err != nil {
 		return 0, err
 	}

@@ -41,7 +41,9 @@ type Config struct {
 	Files   Files
 	Tables  func(ctx context.Context) ([]meta.Table, error)
 	// Retention is how many days after its day an event of the store is due to go; 0 where nothing of the store is to be locked any more.
-	Retention  func(ctx context.Context, storeID string) (days int, err error)
+	Retention func(ctx context.Context, storeID string) (days int, err error)
+	// Now is the time as far as it is believed, nil: the machine's. A lock that a clock which ran ahead made too long can never be lifted.
+	Now        func() time.Time
 	Unmerged   bool                  // there is no compaction: small files are locked, too
 	Logger     *slog.Logger          // nil: nothing is logged
 	Registerer prometheus.Registerer // nil: metrics are counted and not exposed
@@ -82,6 +84,9 @@ func New(cfg Config) *Keeper {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
 	f := promauto.With(cfg.Registerer)
 	return &Keeper{cfg: cfg, log: cfg.Logger, stores: map[string]*state{}, settled: settled,
 		locks:    f.NewCounter(prometheus.CounterOpts{Name: "loch_object_locks_total", Help: "Objects whose S3 Object Lock was set or found to be long enough."}),
@@ -115,7 +120,7 @@ func (k *Keeper) Run(ctx context.Context) {
 				continue
 			}
 		}
-		if err := k.Round(ctx, time.Now()); err == nil {
+		if err := k.Round(ctx, k.cfg.Now()); err == nil {
 			pause = every
 		} else if ctx.Err() == nil {
 			pause = min(2*pause, longestWait)

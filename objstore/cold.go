@@ -153,6 +153,12 @@ func (l *Local) copyCold(ctx context.Context, from, to string) (err error) {
 	if err := makeDirs(l.coldRoot(), filepath.Dir(to)); err != nil {
 		return err
 	}
+	// What was removed while it was copied must not come back: a copy has its name only while the object has its own, and a removal takes the copy first.
+	l.moving.Lock()
+	defer l.moving.Unlock()
+	if _, err := os.Lstat(from); err != nil {
+		return err
+	}
 	if err := unsealed(to, func() error { return os.Rename(aside, to) }); err != nil { // a crash may have left an earlier copy
 		return err
 	}

@@ -196,6 +196,25 @@ func TestRemovalTakesAStrayCopyAway(t *testing.T) {
 	}
 }
 
+// An object that is removed while it is copied leaves no copy.
+func TestRemovalDuringACopy(t *testing.T) {
+	hot, cold := t.TempDir(), t.TempDir()
+	l := openCold(t, hot, cold)
+	putText(t, l, "t/a", "erased", false)
+	l.crash = func(at string) error {
+		if at == "copied" {
+			return l.Delete(t.Context(), "t/a")
+		}
+		return nil
+	}
+	if _, err := l.CopyCold(t.Context(), "t/a"); !errors.Is(err, ErrNotExist) {
+		t.Errorf("the copy of what was removed: %v", err)
+	}
+	if left := append(files(t, hot), files(t, cold)...); len(left) > 0 {
+		t.Errorf("left: %q", left)
+	}
+}
+
 func TestColdFolderThatIsAway(t *testing.T) {
 	hot, cold := t.TempDir(), filepath.Join(t.TempDir(), "cold")
 	l := openCold(t, hot, cold)

@@ -27,7 +27,7 @@ type Local struct {
 	next      atomic.Uint64
 	immutable bool // files get the flag of that name
 
-	moving sync.Mutex               // held for a removal, and for the last step of a move to colder storage
+	moving sync.Mutex               // held for a removal, and where a move to colder storage gives something its name
 	crash  func(point string) error // of tests: an error ends a move there as a crash would
 }
 

@@ -87,7 +87,7 @@ func (s *Server) lock(run context.Context) {
 	if s.bucket == nil || s.cfg.ObjectLock == LockOff {
 		return
 	}
-	keeper := objectlock.New(objectlock.Config{Bucket: s.bucket, Enabled: s.lockable, Files: s.lake, Tables: s.db.Tables, Retention: s.lockDays, Unmerged: s.cfg.NoCompaction, Logger: s.log, Registerer: s.metrics})
+	keeper := objectlock.New(objectlock.Config{Bucket: s.bucket, Enabled: s.lockable, Files: s.lake, Tables: s.db.Tables, Retention: s.lockDays, Now: s.retention.Believed, Unmerged: s.cfg.NoCompaction, Logger: s.log, Registerer: s.metrics})
 	ctx, stop := context.WithCancel(run)
 	ended := make(chan struct{})
 	go func() {

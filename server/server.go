@@ -191,11 +191,11 @@ func (s *Server) open(ctx, run context.Context) error {
 		s.compact(run)
 	}
 	s.cool(run)
-	s.lock(run)
 
 	if err := s.openIngest(ctx); err != nil {
 		return err
 	}
+	s.lock(run)
 	s.retain(run)
 	duck := engine.Config{TempDir: filepath.Join(cfg.Dir, "engine"), Log: s.log, Registry: s.metrics}
 	if fetcher.cache != nil {
