@@ -9,6 +9,7 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -113,8 +114,12 @@ func (r *rig) create(name string) string {
 
 // eventText is one of a store's events.
 func eventText(id string, n int) []byte {
+	at := begun.AddDate(0, 0, -n%3)
+	if strings.HasPrefix(id, "old") {
+		at = begun.AddDate(0, 0, -20)
+	}
 	return fmt.Appendf(nil, `{"eventVersion":"1.08","userIdentity":{"type":"IAMUser","arn":"arn:aws:iam::111122223333:user/u%d"},"eventTime":"%s","eventSource":"s3.amazonaws.com","eventName":"Get",`+
-		`"awsRegion":"us-east-1","eventID":"%s","recipientAccountId":"111122223333","eventCategory":"Management"}`, n%3, begun.AddDate(0, 0, -n%3).UTC().Format(time.RFC3339), id)
+		`"awsRegion":"us-east-1","eventID":"%s","recipientAccountId":"111122223333","eventCategory":"Management"}`, n%3, at.UTC().Format(time.RFC3339), id)
 }
 
 // accept brings events with the IDs prefix-from to prefix-(from+n-1) to the durable log.

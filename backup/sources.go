@@ -117,29 +117,13 @@ func (r *run) log(ctx context.Context, id string, sources []source) ([]source, e
 				return nil, err
 			}
 		}
-		w := int(n % proof.TileWidth)
-		if w == 0 {
-			continue
-		}
-		hashes, err := log.Tile(ctx, level, n/proof.TileWidth, w)
-		if err != nil {
-			return nil, err
-		}
-		part(proof.TilePath(level, n/proof.TileWidth, w), proof.AppendTile(nil, hashes))
-		if level > 0 {
-			continue
-		}
-		entries, err := log.Entries(ctx, n/proof.TileWidth, w)
-		if err != nil {
-			return nil, err
-		}
-		var bundle []byte
-		for _, e := range entries {
-			if bundle, err = proof.AppendEntry(bundle, e); err != nil {
-				return nil, err
-			}
-		}
-		part(proof.EntriesPath(n/proof.TileWidth, w), bundle)
+	}
+	edge, err := rightEdge(ctx, log, cp.Size)
+	if err != nil {
+		return nil, err
+	}
+	for path, content := range edge {
+		part(path, content)
 	}
 	part(proof.CheckpointPath, signed)
 	return sources, nil

@@ -69,7 +69,7 @@ func (c *commitCatalog) CommitTable(ctx context.Context, ident table.Identifier,
 	if err != nil {
 		return nil, "", fmt.Errorf("update metadata of store %s: %w", c.storeID, err)
 	}
-	location := metadataLocation(next.Location(), metadataVersion(cur.MetadataLocation())+1)
+	location := metadataLocation(next.Location(), MetadataVersion(cur.MetadataLocation())+1)
 	sum, err := c.lake.writeMetadata(ctx, location, next)
 	if err != nil {
 		return nil, "", err
@@ -148,7 +148,8 @@ func metadataLocation(table string, version int) string {
 	return fmt.Sprintf("%s/metadata/%05d-%s.metadata.json", table, version, uuid.New())
 }
 
-func metadataVersion(location string) int {
+// MetadataVersion is the version that the name of a metadata file begins with: one more than that of the file that it was made from.
+func MetadataVersion(location string) int {
 	v, _, _ := strings.Cut(path.Base(location), "-")
 	n, err := strconv.Atoi(v)
 	if err != nil {

@@ -27,7 +27,7 @@ func (b *bed) aheadBy(t *testing.T, store string, by time.Duration) {
 	if m, err = withTimes(m, func(_ string, at int64) int64 { return at + by.Milliseconds() }); err != nil {
 		t.Fatal(err)
 	}
-	location := metadataLocation(m.Location(), metadataVersion(row.Location)+1)
+	location := metadataLocation(m.Location(), MetadataVersion(row.Location)+1)
 	if _, err := b.writeMetadata(t.Context(), location, m); err != nil {
 		t.Fatal(err)
 	}

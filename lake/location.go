@@ -1,12 +1,15 @@
 package lake
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/lochlake/loch/meta"
 	"github.com/lochlake/loch/objstore"
@@ -33,6 +36,42 @@ func Moved(ctx context.Context, objects objstore.Store, db meta.DB, base string)
 		base = ""
 	}
 	return db.SetValue(ctx, locationKey, base)
+}
+
+// MetadataFile is a metadata file of a table.
+type MetadataFile struct {
+	Key     string
+	Version int // one more than that of the file that it was made from
+	written time.Time
+}
+
+// MetadataFiles lists a table's metadata files, the newest version first; of one version the one that was written last.
+func MetadataFiles(ctx context.Context, objects objstore.Store, storeID string) (files []MetadataFile, err error) {
+	err = objects.List(ctx, "tables/"+storeID+"/metadata/", "", func(o objstore.Object) error {
+		if strings.HasSuffix(o.Key, ".metadata.json") {
+			files = append(files, MetadataFile{o.Key, MetadataVersion(o.Key), o.Modified})
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, objstore.ErrNotExist) {
+		return nil, err
+	}
+	slices.SortFunc(files, func(a, b MetadataFile) int {
+		return cmp.Or(cmp.Compare(b.Version, a.Version), b.written.Compare(a.written))
+	})
+	return files, nil
+}
+
+// Parent is the location of the metadata that a metadata file was made from; "" where it was a table's first.
+func Parent(ctx context.Context, objects objstore.Store, key string) (location string, err error) {
+	m, err := (&Lake{objects: objects, cache: newLRU[[]byte](metadataCacheBytes)}).readMetadata(ctx, objects.URI(key))
+	if err != nil {
+		return "", err
+	}
+	for f := range m.PreviousFiles() {
+		location = f.MetadataFile
+	}
+	return location, nil
 }
 
 // MadeAt finds out by the tables' own metadata which URI their locations begin with: "" where there is no table.

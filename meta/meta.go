@@ -224,6 +224,11 @@ type DB interface {
 	Value(ctx context.Context, key string) (string, error) // small settings that must survive: server identity, epoch
 	SetValue(ctx context.Context, key, value string) error
 
+	// Recover makes the metadata say of stores what was found of them elsewhere. ErrExists: two of them have one name.
+	Recover(ctx context.Context, all []Recovered) error
+
+	// Commits is how many transactions that write were committed since DB was opened.
+	Commits() int64
 	// CopyTo writes all of it as it is now, consistent, to a new SQLite file. Others read and write meanwhile. The file is not synced.
 	CopyTo(ctx context.Context, path string) error
 

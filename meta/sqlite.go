@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"modernc.org/sqlite"
@@ -24,6 +25,7 @@ type sqliteDB struct {
 	path   string        // absolute
 	turn   chan struct{} // held by the one transaction that writes
 	closed chan struct{}
+	writes atomic.Int64 // that were committed
 	writer *sql.Conn
 	wpool  *sql.DB
 	rpool  *sql.DB
@@ -116,6 +118,8 @@ func (db *sqliteDB) Close() error {
 	return errors.Join(errs...)
 }
 
+func (db *sqliteDB) Commits() int64 { return db.writes.Load() }
+
 // CopyTo has a connection of its own, since VACUUM is refused on those that only read (https://www.sqlite.org/lang_vacuum.html).
 func (db *sqliteDB) CopyTo(ctx context.Context, path string) error {
 	select {
@@ -201,6 +205,7 @@ func (db *sqliteDB) write(ctx context.Context, fn func(tx) error) (err error) {
 		return err
 	}
 	committed = true
+	db.writes.Add(1)
 	return nil
 }
 

@@ -113,6 +113,7 @@ type Store struct {
 
 // Settings decide what comes into a store and how long it stays.
 type Settings struct {
+	Name          string          `json:"name,omitempty"` // none: the leaf is of before leaves told it
 	Account       string          `json:"account"`
 	Region        string          `json:"region"`
 	Kind          string          `json:"kind"`

@@ -23,6 +23,9 @@ func HistoryID(account string) string {
 	return uuid.NewSHA1(histories, []byte(account)).String()
 }
 
+// HistoryName is the name of every event history.
+const HistoryName = "event-history"
+
 // EnsureHistory makes an account's event history if it has none. What is no account number (12 digits) gets none.
 func (r *Registry) EnsureHistory(ctx context.Context, account string) error {
 	if !isAccount(account) {
@@ -47,7 +50,7 @@ func (r *Registry) EnsureHistory(ctx context.Context, account string) error {
 		return err
 	}
 	t := r.now()
-	s := meta.EventDataStore{Scope: meta.Scope{Account: account}, ID: id, Name: "event-history", Status: Created, Kind: uint8(event.CloudTrail),
+	s := meta.EventDataStore{Scope: meta.Scope{Account: account}, ID: id, Name: HistoryName, Status: Created, Kind: uint8(event.CloudTrail),
 		MultiRegion: true, RetentionDays: historyDays, BillingMode: Extendable, TerminationProtection: true, Selectors: []byte(selector.Default),
 		Created: t, Updated: t, Internal: true, FederationStatus: FederationDisabled}
 	if _, err := r.make(ctx, s, Enabled, nil); err != nil {

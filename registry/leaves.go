@@ -12,7 +12,7 @@ import (
 
 // SettingsOf is what a store's log says of it.
 func SettingsOf(s *meta.EventDataStore) proof.Settings {
-	out := proof.Settings{Account: s.Account, Region: s.Region, Kind: event.Kind(s.Kind).String(), Status: s.Status, MultiRegion: s.MultiRegion, Organization: s.Organization,
+	out := proof.Settings{Name: s.Name, Account: s.Account, Region: s.Region, Kind: event.Kind(s.Kind).String(), Status: s.Status, MultiRegion: s.MultiRegion, Organization: s.Organization,
 		RetentionDays: s.RetentionDays, Protected: s.TerminationProtection, Selectors: s.Selectors}
 	if !s.DeleteAfter.IsZero() {
 		out.DeleteAfter = proof.Time(s.DeleteAfter)

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"path/filepath"
 
 	"github.com/lochlake/loch/backup"
@@ -14,6 +15,23 @@ func (s *Server) openBackups() (err error) {
 		return err
 	}
 	s.opened("backups", plain(s.leases))
+	return nil
+}
+
+// openCopies starts to keep copies of the metadata beside tables in a bucket, so that the data folder can be recovered from there. In a folder they would be lost with it.
+func (s *Server) openCopies(ctx context.Context) error {
+	if s.cfg.StoreURL == "" {
+		return nil
+	}
+	copies, err := backup.OpenCopies(ctx, backup.CopiesConfig{Meta: s.db, Objects: s.objects, Flush: s.Flush, Wake: s.changed, Dir: filepath.Join(s.cfg.Dir, "copies"), Log: s.log, Registerer: s.metrics})
+	if err != nil {
+		return err
+	}
+	s.opened("copies of the metadata", func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, drainTime)
+		defer cancel()
+		return copies.Close(ctx)
+	})
 	return nil
 }
 

@@ -56,7 +56,7 @@ func (s *Server) prove(ctx context.Context, storeID, eventID string) (proof.File
 // openIngest opens what takes events in: the registry, which says where they go, retention, which says what time it is believed to be, the log, and imports, which go on where they stood.
 func (s *Server) openIngest(ctx context.Context) (err error) {
 	cfg := s.cfg
-	s.registry, err = registry.New(ctx, registry.Config{DB: s.db, Lake: s.lake, ManagementAccount: s.key.Account, Quotas: registry.Quotas{Stores: cfg.MaxStores}, RetentionGrace: cfg.RetentionGrace,
+	s.registry, err = registry.New(ctx, registry.Config{DB: backup.Watch(s.db, s.changed), Lake: s.lake, ManagementAccount: s.key.Account, Quotas: registry.Quotas{Stores: cfg.MaxStores}, RetentionGrace: cfg.RetentionGrace,
 		Log: s.log, Now: cfg.Now})
 	if err != nil {
 		return err

@@ -57,6 +57,7 @@ type Server struct {
 	logs      *tlog.Service
 	logKey    proof.Key
 	leases    *backup.Leases
+	changed   chan struct{} // told of what users change
 	objects   objstore.Store
 	bucket    *objstore.S3 // that the tables lie in; nil: they lie in a folder
 	mover     lake.Mover   // to colder storage; nil: there is none
@@ -100,7 +101,7 @@ func Open(ctx context.Context, cfg Config) (*Server, error) {
 		cfg.ImportS3 = cfg.StoreS3
 	}
 	run, stop := context.WithCancel(context.WithoutCancel(ctx))
-	s := &Server{cfg: cfg, log: cfg.Log, metrics: prometheus.NewRegistry(), stop: stop, failed: make(chan struct{})}
+	s := &Server{cfg: cfg, log: cfg.Log, metrics: prometheus.NewRegistry(), stop: stop, failed: make(chan struct{}), changed: make(chan struct{}, 1)}
 	s.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	if err := s.open(ctx, run); err != nil {
 		return nil, errors.Join(err, s.shut(context.WithoutCancel(ctx)))
@@ -210,6 +211,9 @@ func (s *Server) open(ctx, run context.Context) error {
 		return err
 	}
 	if err := s.openBackups(); err != nil {
+		return err
+	}
+	if err := s.openCopies(ctx); err != nil {
 		return err
 	}
 	return s.serve(tokenKey, eng)

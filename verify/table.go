@@ -33,6 +33,9 @@ func (r *run) settings(id string, h *history, s *meta.EventDataStore) {
 		return
 	}
 	was := *h.store
+	if was.Name == "" {
+		is.Name = "" // the leaf is of before leaves told it
+	}
 	same := string(is.Selectors) == string(was.Selectors)
 	is.Selectors, was.Selectors = nil, nil
 	if !same || fmt.Sprint(is) != fmt.Sprint(was) {
