@@ -90,6 +90,7 @@ type tableState struct {
 	applied int64
 	stale   bool // a commit ended without an answer: what the database has must be read again
 	dropped bool
+	removed removedDays
 	pins    map[int64]int       // running plans by snapshot
 	plans   map[*Plan]bool      // those of them that have files
 	moving  map[string]coldCopy // files on their way to colder storage, by key

@@ -143,6 +143,7 @@ func (l *Lake) remove(ctx context.Context, t *tableState, files []*dataFile, gon
 		return err
 	}
 	next, err := tx.Commit(ctx)
+	t.forgetRemoved() // also where the commit's end is not known
 	if err != nil {
 		t.setStale()
 		return err
@@ -197,13 +198,42 @@ func (l *Lake) Purge(ctx context.Context, storeID string, before time.Time, keep
 	return gone, nil
 }
 
-// Removals tells the days of which RemoveDays ever took events out of the store's table, each with the index of the last such removal's leaf in the store's log, and the index that a leaf would have now.
+// removedDays are the days of which events were ever removed from a table, as the metadata has them.
+type removedDays struct {
+	days    map[int32]int64 // nil: not read
+	changes int             // how often they were forgotten
+}
+
+// forgetRemoved lets the removed days be read again.
+func (t *tableState) forgetRemoved() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.removed = removedDays{changes: t.removed.changes + 1}
+}
+
+// Removals tells the days of which RemoveDays ever took events out of the store's table, each with the index of the last such removal's leaf in the store's log, and the index that a leaf would
+// have now. The caller must not change the map.
 func (l *Lake) Removals(ctx context.Context, storeID string) (days map[int32]int64, next int64, err error) {
-	if next, err = l.db.LogSize(ctx, storeID); err == nil { // first: what is removed meanwhile counts as later
-		days, err = l.db.RemovedDays(ctx, storeID)
-	}
+	t, err := l.table(ctx, storeID)
 	if err != nil {
+		return nil, 0, err
+	}
+	if next, err = l.db.LogSize(ctx, storeID); err != nil { // first: what is removed meanwhile counts as later
 		return nil, 0, fmt.Errorf("removals from store %s: %w", storeID, err)
+	}
+	t.mu.Lock()
+	have := t.removed
+	t.mu.Unlock()
+	if have.days != nil {
+		return have.days, next, nil
+	}
+	if days, err = l.db.RemovedDays(ctx, storeID); err != nil {
+		return nil, 0, fmt.Errorf("removals from store %s: %w", storeID, err)
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.removed.changes == have.changes {
+		t.removed.days = days
 	}
 	return days, next, nil
 }

@@ -176,8 +176,15 @@ func TestPurgeWaitsForPlans(t *testing.T) {
 	if p := b.mustPlan(t, store); p.Rows != 4 {
 		t.Errorf("%+v", p)
 	}
+	first, next, err := b.Removals(t.Context(), store)
+	if err != nil || len(first) != 2 || first[20_000] != first[20_001] || first[20_000] >= next {
+		t.Errorf("%v before %d, %v", first, next, err)
+	}
 	if gone := b.mustRemove(t, store, 20_000); len(gone) != 1 || gone[0].Rows != 4 { // the same day once more, as of events that came late
 		t.Errorf("%+v", gone)
+	}
+	if days, _, err := b.Removals(t.Context(), store); err != nil || len(days) != 2 || days[20_000] < next || days[20_001] != first[20_001] {
+		t.Errorf("%v, %v", days, err)
 	}
 }
 
