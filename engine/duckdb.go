@@ -199,7 +199,7 @@ func (d *DuckDB) start() (*child, error) {
 		c, err := d.startAs(w)
 		d.starting.Lock()
 		switch {
-		case err == nil:
+		case err == nil && d.ways[0] == w:
 			d.proven = true
 		case !d.proven && len(d.ways) > 1 && d.ways[0] == w:
 			d.ways = d.ways[1:]
@@ -334,10 +334,22 @@ type run struct {
 	child   *child
 	staging *staging
 	stats   Stats
+	heard   bool // the child has begun
 	done    bool
 }
 
+// run runs the statement. A spare may die between the look whether it lives and its first word, as all do with their nursery: then another is asked.
 func (r *run) run(ctx context.Context) (Stats, error) {
+	for again := false; ; again = true {
+		stats, err := r.once(ctx)
+		if e, ok := errors.AsType[*Error](err); !ok || e.Kind != Crashed || r.heard || again || ctx.Err() != nil {
+			return stats, err
+		}
+		r.stats = Stats{}
+	}
+}
+
+func (r *run) once(ctx context.Context) (Stats, error) {
 	if err := ctx.Err(); err != nil {
 		return r.stats, err
 	}
@@ -397,6 +409,7 @@ func (r *run) read(ctx context.Context) error {
 		if err != nil {
 			return r.died(err)
 		}
+		r.heard = true
 		switch kind {
 		case worker.FrameWalls:
 			var w worker.Walls

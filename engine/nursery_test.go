@@ -106,3 +106,25 @@ func TestForkedChildSpills(t *testing.T) {
 		t.Fatal(rows, err)
 	}
 }
+
+// A machine that refuses the best way to start a child gets the next, and one that cannot fork them executes them.
+func TestChildrenAreStartedAsTheMachineAllows(t *testing.T) {
+	d := forkedEngine(t)
+	d.starting.Lock()
+	all := d.ways
+	d.ways, d.proven = append([]*way{{"in a root that is not there", &syscall.SysProcAttr{Chroot: "/nonexistent"}, true}}, all[len(all)-1]), false
+	d.nursery.close()
+	d.nursery = nil
+	d.starting.Unlock()
+	c, err := d.start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.end()
+	if rows, err := ask(t, d, "SELECT 1", "integer"); err != nil || rows[0][0] != "1" {
+		t.Fatal(rows, err)
+	}
+	if w := d.way(); w.forked || w != all[len(all)-1] {
+		t.Errorf("children are started %s, forked: %v", w.name, w.forked)
+	}
+}
