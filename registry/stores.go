@@ -311,9 +311,10 @@ func (r *Registry) change(ctx context.Context, sc meta.Scope, ref string, fn fun
 	return c.EventDataStore, nil
 }
 
-// UpdateStore changes a store's settings. The errors are those of UpdateEventDataStore.
+// UpdateStore changes a store's settings. The errors are those of UpdateEventDataStore. What a lowered retention ends goes after a grace.
 func (r *Registry) UpdateStore(ctx context.Context, sc meta.Scope, ref string, in StoreSettings) (meta.EventDataStore, error) {
-	return r.change(ctx, sc, ref, func(s *meta.EventDataStore) error {
+	before := 0
+	now, err := r.change(ctx, sc, ref, func(s *meta.EventDataStore) error {
 		if in.Name == nil && in.Selectors == nil && in.MultiRegion == nil && in.Organization == nil && in.RetentionDays == nil &&
 			in.TerminationProtection == nil && in.BillingMode == nil && in.KMSKeyID == nil {
 			return awserr.New(badParameter, "There is nothing to update: name at least one setting.")
@@ -324,7 +325,7 @@ func (r *Registry) UpdateStore(ctx context.Context, sc meta.Scope, ref string, i
 		if err := r.importing(ctx, s); err != nil {
 			return err
 		}
-		before := s.RetentionDays
+		before = s.RetentionDays
 		if err := r.apply(s, in); err != nil {
 			return err
 		}
@@ -333,6 +334,10 @@ func (r *Registry) UpdateStore(ctx context.Context, sc meta.Scope, ref string, i
 		}
 		return nil
 	})
+	if err == nil && now.RetentionDays < before {
+		r.log.WarnContext(ctx, "a retention was lowered: what is past it goes when the grace is over", "store", now.ID, "from", before, "to", now.RetentionDays, "grace until", now.RemoveAfter)
+	}
+	return now, err
 }
 
 func storeNotFound(ref string) error {

@@ -155,7 +155,7 @@ func (b *bed) round() { b.t.Helper(); b.ok(b.Round(b.t.Context())) }
 func (b *bed) verify() verify.Report {
 	b.t.Helper()
 	b.ok(b.logs.Flush(b.t.Context()))
-	r, err := verify.Run(b.t.Context(), verify.Options{Objects: b.objects, Meta: b.db, Key: key.Public(), Full: true})
+	r, err := verify.Run(b.t.Context(), verify.Options{Objects: b.objects, Meta: b.db, Key: key.Public(), Full: true, Now: b.clock})
 	b.ok(err)
 	for _, f := range r.Findings {
 		b.t.Errorf("%s %s: %s", f.Store, f.Object, f.Problem)
@@ -344,7 +344,7 @@ func TestEarlyRemovalIsFound(t *testing.T) {
 	_, err := b.lake.RemoveDays(t.Context(), b.store, []int32{day}, b.clock, proof.Removal{Rule: "retention", Due: proof.Time(b.clock)}, func(meta.EventDataStore, []meta.Hold) error { return nil })
 	b.ok(err)
 	b.ok(b.logs.Flush(t.Context()))
-	r, err := verify.Run(t.Context(), verify.Options{Objects: b.objects, Meta: b.db, Key: key.Public(), Full: true})
+	r, err := verify.Run(t.Context(), verify.Options{Objects: b.objects, Meta: b.db, Key: key.Public(), Full: true, Now: b.clock})
 	b.ok(err)
 	problems := map[string]bool{}
 	for _, f := range r.Findings {
@@ -358,6 +358,27 @@ func TestEarlyRemovalIsFound(t *testing.T) {
 	}
 }
 
+// So is one by a clock that ran ahead, or that its server made up.
+func TestRemovalToComeIsFound(t *testing.T) {
+	b := newBed(t)
+	b.commit(0, 20)
+	b.daysPass(20)
+	b.want(20)
+	b.verify()
+	b.clock = b.clock.AddDate(0, 0, -2)
+	r, err := verify.Run(t.Context(), verify.Options{Objects: b.objects, Meta: b.db, Key: key.Public(), Now: b.clock})
+	b.ok(err)
+	if len(r.Findings) != 0 { // it went nine days ago
+		t.Errorf("%v", r.Findings)
+	}
+	b.clock = b.clock.AddDate(0, 0, -9)
+	r, err = verify.Run(t.Context(), verify.Options{Objects: b.objects, Meta: b.db, Key: key.Public(), Now: b.clock})
+	b.ok(err)
+	if len(r.Findings) != 1 || !strings.Contains(r.Findings[0].Problem, "still to come") {
+		t.Errorf("%v", r.Findings)
+	}
+}
+
 // So is one of what was on hold.
 func TestRemovalOfHeldIsFound(t *testing.T) {
 	b := newBed(t)
@@ -368,7 +389,7 @@ func TestRemovalOfHeldIsFound(t *testing.T) {
 		func(meta.EventDataStore, []meta.Hold) error { return nil })
 	b.ok(err)
 	b.ok(b.logs.Flush(t.Context()))
-	r, err := verify.Run(t.Context(), verify.Options{Objects: b.objects, Meta: b.db, Key: key.Public()})
+	r, err := verify.Run(t.Context(), verify.Options{Objects: b.objects, Meta: b.db, Key: key.Public(), Now: b.clock})
 	b.ok(err)
 	if len(r.Findings) != 1 || !strings.Contains(r.Findings[0].Problem, "was on them") {
 		t.Errorf("%v", r.Findings)

@@ -31,6 +31,7 @@ type history struct {
 	open     *proof.Snapshot                     // whose parts are not all there yet
 	store    *proof.Settings
 	holds    map[string]span // that are not lifted, by their ID
+	now      time.Time       // that no removal is after; zero: nobody asks
 	removing []string        // days that a removal named, whose files the next snapshot takes out
 	deleted  bool
 	events   int64 // of batches

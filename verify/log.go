@@ -38,6 +38,7 @@ func (r *run) log(ctx context.Context, id string) (*history, SeenLog, error) {
 		r.found(id, reader.Key(proof.CheckpointPath), "the log was set back: it has %d leaves, and had %d the last time", cp.Size, was.Size)
 	}
 	h := newHistory()
+	h.now = r.Now
 	objects := map[string][]byte{proof.CheckpointPath: signed} // what the log must hold
 	var tree proof.Tree
 	var level []proof.Hash

@@ -63,6 +63,9 @@ func instant(s string) (time.Time, error) {
 	return time.Parse(time.RFC3339Nano, s)
 }
 
+// clockError is how far a server's clock may be ahead of the verifier's.
+const clockError = 24 * time.Hour
+
 // removal checks that what went was due, by the retention that the store had then or after the seven days of its deletion, and that no hold was on it.
 func (h *history) removal(r *proof.Removal) error {
 	due, err := time.Parse(time.RFC3339Nano, r.Due)
@@ -83,6 +86,9 @@ func (h *history) removal(r *proof.Removal) error {
 	default:
 		return fmt.Errorf("a removal by the rule %q of %d days", r.Rule, len(r.Days))
 	}
+	if !h.now.IsZero() && at.After(h.now.Add(clockError)) {
+		return fmt.Errorf("removed at %s, by the log, and that is still to come: early", r.At)
+	}
 	if at.Before(due) {
 		return fmt.Errorf("removed at %s, and due at %s: early", r.At, r.Due)
 	}
@@ -96,7 +102,7 @@ func (h *history) deletion(r *proof.Removal) (err error) {
 	} else if err = h.held(span{}); err != nil {
 		err = fmt.Errorf("the store was removed at %s: %w", r.At, err)
 	}
-	*h = history{files: map[string]proof.DataFile{}, objects: h.objects, batches: map[record][]*proof.Batch{}, erased: map[record]map[int32]*proof.Erasure{}, holds: h.holds, deleted: true, store: h.store}
+	*h = history{files: map[string]proof.DataFile{}, objects: h.objects, batches: map[record][]*proof.Batch{}, erased: map[record]map[int32]*proof.Erasure{}, holds: h.holds, deleted: true, store: h.store, now: h.now}
 	return err
 }
 

@@ -41,6 +41,7 @@ type Options struct {
 
 	Logs    []string // not nil: only the logs of these stores, which are read by their paths; Objects need do nothing else
 	TempDir string
+	Now     time.Time // that removals cannot be after; zero: the present
 
 	Witnesses []proof.Witness // that must have cosigned every checkpoint
 
@@ -116,6 +117,9 @@ func (r *run) progress(bytes, events int64) {
 // Run verifies every store. An error is one of reading; what was read and is wrong are findings.
 func Run(ctx context.Context, opt Options) (Report, error) {
 	r := &run{Options: opt}
+	if r.Now.IsZero() {
+		r.Now = time.Now()
+	}
 	tables, settings, err := r.known(ctx)
 	if err != nil {
 		return r.report, err
@@ -136,7 +140,7 @@ func Run(ctx context.Context, opt Options) (Report, error) {
 		r.report.Stores++
 		switch {
 		case h == nil:
-		case opt.Logs != nil || h.going(time.Now()):
+		case opt.Logs != nil || h.going(r.Now):
 			r.report.Events += h.events
 		default:
 			if s, ok := settings[id]; ok {
