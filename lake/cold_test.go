@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/lochlake/loch/event"
 )
 
@@ -170,6 +172,118 @@ func TestOldDaysMove(t *testing.T) {
 	if n := parquets(t, dir) + parquets(t, filepath.Join(b.dir, "objects")); n != 0 {
 		t.Errorf("%d files are left of a dropped table", n)
 	}
+}
+
+// inPlace moves objects without another path, as a bucket's storage classes do.
+type inPlace struct{ moved map[string]int }
+
+func (p *inPlace) IsCold(_ context.Context, key string) (bool, error) { return p.moved[key] > 0, nil }
+
+func (p *inPlace) CopyCold(_ context.Context, key string) (string, error) {
+	p.moved[key]++
+	return "", nil
+}
+
+func (p *inPlace) MoveCold(context.Context, string) error {
+	return errors.New("there is no second step")
+}
+
+func TestMovesInPlace(t *testing.T) {
+	b := openBed(t)
+	b.compacting(t)
+	store := b.store(t, event.CloudTrail)
+	b.mustCommit(t, store, randomRows(rand.New(rand.NewPCG(6, 1)), event.CloudTrail, 200, 1), 1)
+	b.mustCommit(t, store, []Row{sparseRow(1, day0+40*86400_000_000)}, 2)
+	p := &inPlace{map[string]int{}}
+	c := b.cooler(Cold{Mover: p, Days: 30, Share: 1, Unmerged: true, Least: 40 << 10})
+	held := b.mustPlan(t, store) // is not waited for: what it has stays
+	for range 2 {
+		c.must(t)
+	}
+	for _, f := range held.Files {
+		if want := int(bit(f.Size >= 40<<10)); p.moved[f.Key] != want {
+			t.Errorf("%s of %d bytes was moved %d times", f.Key, f.Size, p.moved[f.Key])
+		}
+	}
+	if len(p.moved) != 1 {
+		t.Errorf("%d of %d files were moved", len(p.moved), len(held.Files))
+	}
+	// A restart asks, and moves nothing twice.
+	c = b.cooler(c.Cold)
+	c.must(t)
+	for key, n := range p.moved {
+		if n != 1 {
+			t.Errorf("%s was moved %d times", key, n)
+		}
+	}
+}
+
+// Beside commits, merges and removals no row is lost, and what a plan has at a path is the same file for as long as the plan is held: a query's process may open no other.
+func TestMovesBesideOthers(t *testing.T) {
+	b := openBed(t)
+	b.compacting(t)
+	_, _, c := b.cold(t)
+	c.Unmerged = true // files are moved just when they are merged
+	store := b.store(t, event.CloudTrail)
+	ctx, stop := context.WithCancel(t.Context())
+	var g errgroup.Group
+	for _, work := range []func() error{
+		func() error { _, err := b.Compact(ctx, store); return err },
+		func() error { return c.round(ctx) },
+		func() error { return b.forget(ctx, store) },
+	} {
+		g.Go(func() error {
+			for ctx.Err() == nil {
+				if err := work(); err != nil && ctx.Err() == nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	want := map[string]int{}
+	check := func() {
+		p := b.mustPlan(t, store)
+		defer p.Release()
+		was := make([]fs.FileInfo, len(p.Files))
+		stat := func(i int) fs.FileInfo {
+			fi, err := os.Stat(p.Files[i].Local)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return fi
+		}
+		for i := range p.Files {
+			was[i] = stat(i)
+		}
+		got := map[string]int{}
+		for i, f := range p.Files {
+			for _, r := range stored(t, f.Local) {
+				got[r["eventjson"].(string)]++
+			}
+			if !os.SameFile(was[i], stat(i)) {
+				t.Errorf("%s is another file by now", f.Key)
+			}
+		}
+		if !maps.Equal(got, want) {
+			t.Fatalf("%d texts committed, %d are there", len(want), len(got))
+		}
+	}
+	for n := range 30 {
+		rows := randomRows(rand.New(rand.NewPCG(8, uint64(n))), event.CloudTrail, 15, 2)
+		for i := range rows {
+			want[string(rows[i].Event.Text)]++
+		}
+		b.mustCommit(t, store, rows, int64(n+1))
+		check()
+	}
+	stop()
+	if err := g.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	b.compactFully(t, store)
+	c.must(t)
+	check()
 }
 
 func TestMovesThatFail(t *testing.T) {
