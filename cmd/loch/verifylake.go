@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -29,8 +30,9 @@ type lakeFlags struct {
 	Full     bool     `help:"Of a lake: every event too, its hash and every column, and not the files' hashes alone."`
 	Logs     bool     `help:"Verify the transparency logs of the running server at --endpoint: that they are whole, signed, and go on from the last time."`
 	Proof    string   `help:"Verify a proof that \"loch prove\" made: needs --key and no server." placeholder:"FILE" type:"path"`
-	Key      string   `help:"The server's public key for proofs, which it prints when it starts, or a file with it. Default with --data: that of DIR/proof.key; with --logs: the server is asked, which proves nothing of the server." placeholder:"KEY"`
+	Key      string   `help:"The server's public key for proofs, which it prints when it starts, or a file with it. Default with --data: that of proof.key in --key-dir; with --logs: the server is asked, which proves nothing of the server." placeholder:"KEY"`
 	Witness  []string `help:"Key of a witness that must have cosigned every checkpoint, as NAME+ID+KEY; repeat it for several." sep:"none" placeholder:"VKEY"`
+	KeyDir   string   `help:"With --data: folder of the server's secrets. Default: the data folder." placeholder:"DIR" type:"path"`
 	State    string   `help:"File in which the checkpoints of the last verification are kept: a log that does not go on from them was set back or rewritten. Default: loch/checkpoints.json among the user's settings." placeholder:"FILE" type:"path"`
 }
 
@@ -58,9 +60,10 @@ func (v *lakeFlags) witnesses() (out []proof.Witness, err error) {
 // publicKey is the key to verify by.
 func (v *lakeFlags) publicKey() (proof.PublicKey, error) {
 	if v.Key == "" && v.Data != "" {
-		seed, err := access.ReadSecret(v.Data, "proof.key")
+		dir := cmp.Or(v.KeyDir, v.Data)
+		seed, err := access.ReadSecret(dir, "proof.key")
 		if err != nil || len(seed) != proof.SeedSize {
-			return nil, fmt.Errorf("--key is needed: %s holds no proof.key (%w)", v.Data, err)
+			return nil, fmt.Errorf("--key is needed: %s holds no proof.key (%w)", dir, err)
 		}
 		return proof.NewKey(seed).Public(), nil
 	}
