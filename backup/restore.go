@@ -157,10 +157,10 @@ func (r *Restoring) settle(ctx context.Context, path string) error {
 	return errors.Join(err, db.Close())
 }
 
-// EmptyLake refuses a place that has tables or logs.
+// EmptyLake refuses a place that has tables, logs or copies of metadata.
 func EmptyLake(ctx context.Context, objects objstore.Store) error {
 	errThere := errors.New("there")
-	for _, prefix := range []string{"tables/", "logs/"} {
+	for _, prefix := range []string{"tables/", "logs/", copiesPrefix} {
 		err := objects.List(ctx, prefix, "", func(o objstore.Object) error { return fmt.Errorf("%w: %s", errThere, o.Key) })
 		if errors.Is(err, errThere) {
 			return fmt.Errorf("%s holds a lake already (%w): nothing is put over it", strings.TrimSuffix(objects.URI(""), "/"), err)

@@ -213,3 +213,41 @@ func BenchmarkSwapTable(b *testing.B) {
 		at++
 	}
 }
+
+// TestCopyTo: a copy has what was committed when it was made, and opens as metadata.
+func TestCopyTo(t *testing.T) {
+	dir := t.TempDir()
+	db, err := meta.OpenSQLite(t.Context(), filepath.Join(dir, "a.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := db.SetValue(t.Context(), "k", "before"); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "copy's.db")
+	if err := db.CopyTo(t.Context(), path); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.SetValue(t.Context(), "k", "after"); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.CopyTo(t.Context(), path); err == nil {
+		t.Error("a file that is there was written over")
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.CopyTo(t.Context(), filepath.Join(dir, "closed.db")); err == nil {
+		t.Error("closed metadata was copied")
+	}
+	made, err := meta.OpenSQLite(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v, err := made.Value(t.Context(), "k"); err != nil || v != "before" {
+		t.Errorf("%q, %v", v, err)
+	}
+	if err := made.Close(); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -19,6 +19,7 @@ type State struct {
 	Bytes      int64
 	TotalFiles int64
 	TotalBytes int64
+	Unit       string // of work that is not counted in events: what Files and TotalFiles count, as in "files"
 }
 
 // Progress shows how far work has come: a bar on a terminal, a plain line every five seconds elsewhere, and nothing before two seconds have passed.
@@ -114,6 +115,16 @@ func (p *Progress) line(s State, now time.Time) string {
 func (p *Progress) detail(s State, now time.Time) string {
 	took := now.Sub(p.start).Seconds()
 	text := fmt.Sprintf("%s events, %s, %s events/s", Count(s.Events), Bytes(s.Bytes), Count(int64(float64(s.Events)/took)))
+	if s.Unit != "" {
+		text = Count(s.Files)
+		if s.TotalFiles > 0 {
+			text += " of " + Count(s.TotalFiles)
+		}
+		text += " " + s.Unit
+		if s.Bytes > 0 {
+			text += fmt.Sprintf(", %s, %s/s", Bytes(s.Bytes), Bytes(int64(float64(s.Bytes)/took)))
+		}
+	}
 	if s.TotalBytes > 0 && s.Bytes > 0 && s.Bytes < s.TotalBytes {
 		left := time.Duration(took / float64(s.Bytes) * float64(s.TotalBytes-s.Bytes) * float64(time.Second))
 		text += ", " + left.Round(time.Second).String() + " left"

@@ -221,7 +221,7 @@ func renew(ctx context.Context, stop context.CancelCauseFunc, c *client.Client, 
 func (b *backupCmd) copy(ctx context.Context, frozen string, objects, to objstore.Store) error {
 	bar := terminal.NewProgress(os.Stderr, "copying")
 	res, err := backup.Run(ctx, backup.Options{Frozen: frozen, Objects: objects, To: to, Name: b.Name, KeyDir: b.KeyDir, Keys: b.WithKeys, Progress: func(done, total, files int64) {
-		bar.Set(terminal.State{Files: files, Bytes: done, TotalBytes: total})
+		bar.Set(terminal.State{Files: files, Bytes: done, TotalBytes: total, Unit: "files copied"})
 	}})
 	bar.Close()
 	if err != nil {
@@ -315,7 +315,7 @@ func (r *restoreCmd) Run(ctx context.Context) (err error) {
 	}
 	bar := terminal.NewProgress(os.Stderr, "restoring")
 	err = backup.Restore(ctx, backup.Restoring{From: from, Point: point, Dir: r.Data, KeyDir: r.KeyDir, Objects: objects, Progress: func(done, total, files int64) {
-		bar.Set(terminal.State{Files: files, Bytes: done, TotalBytes: total, TotalFiles: int64(len(point.Files))})
+		bar.Set(terminal.State{Files: files, Bytes: done, TotalBytes: total, TotalFiles: int64(len(point.Files)), Unit: "files"})
 	}})
 	bar.Close()
 	if err != nil {
@@ -332,7 +332,7 @@ func (r *restoreCmd) Run(ctx context.Context) (err error) {
 func (r *restoreCmd) check(ctx context.Context, from objstore.Store, point *backup.Point) error {
 	bar := terminal.NewProgress(os.Stderr, "checking")
 	problems, err := backup.Check(ctx, from, point, func(done, total, files int64) {
-		bar.Set(terminal.State{Files: files, Bytes: done, TotalBytes: total, TotalFiles: int64(len(point.Files))})
+		bar.Set(terminal.State{Files: files, Bytes: done, TotalBytes: total, TotalFiles: int64(len(point.Files)), Unit: "files"})
 	})
 	bar.Close()
 	if err != nil {

@@ -35,7 +35,7 @@ func (r *recoverCmd) Run(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, unlock()) }()
 	bar := terminal.NewProgress(os.Stderr, "recovering")
 	found, err := backup.Recover(ctx, backup.Recovering{Objects: objects, Dir: r.Data, KeyDir: r.KeyDir, Progress: func(done, total int) {
-		bar.Set(terminal.State{Files: int64(done), TotalFiles: int64(total)})
+		bar.Set(terminal.State{Files: int64(done), TotalFiles: int64(total), Unit: "stores"})
 	}})
 	bar.Close()
 	if err != nil {
