@@ -251,13 +251,18 @@ func TestRecoverRemovedStore(t *testing.T) {
 	store, other := a.create("gone"), a.create("other")
 	a.accept(store, "g", 0, 5)
 	no := false
-	_, err := a.reg.UpdateStore(ctx, home, store, registry.StoreSettings{TerminationProtection: &no})
+	at := func(now time.Time) *registry.Registry {
+		r, err := registry.New(ctx, registry.Config{DB: a.db, Lake: a.lake, Log: quiet, Now: func() time.Time { return now }})
+		a.ok(err)
+		return r
+	}
+	then := at(time.Now().AddDate(0, 0, -8))
+	_, err := then.UpdateStore(ctx, home, store, registry.StoreSettings{TerminationProtection: &no})
 	a.ok(err)
-	a.ok(a.reg.DeleteStore(ctx, home, store))
+	a.ok(then.DeleteStore(ctx, home, store))
 	a.ok(a.db.SetTags(ctx, "arn:aws:cloudtrail:us-east-1:111122223333:eventdatastore/"+store, map[string]string{"k": "v"}, 50))
 	a.copyNow()
-	later, err := registry.New(ctx, registry.Config{DB: a.db, Lake: a.lake, Log: quiet, Now: func() time.Time { return time.Now().AddDate(0, 0, 8) }})
-	a.ok(err)
+	later := at(time.Now())
 	a.ok(later.Sweep(ctx))
 	a.flush()
 	n, found := recovered(t, a.lost(nil))
