@@ -269,7 +269,7 @@ func TestMovesBesideOthers(t *testing.T) {
 			t.Fatalf("%d texts committed, %d are there", len(want), len(got))
 		}
 	}
-	for n := range 30 {
+	for n := range 12 {
 		rows := randomRows(rand.New(rand.NewPCG(8, uint64(n))), event.CloudTrail, 15, 2)
 		for i := range rows {
 			want[string(rows[i].Event.Text)]++

@@ -29,9 +29,7 @@ type ObjectLock struct {
 func (s *S3) ObjectLock(ctx context.Context) (ObjectLock, error) {
 	out, err := s.client.GetObjectLockConfiguration(ctx, &s3.GetObjectLockConfigurationInput{Bucket: &s.bucket})
 	if err != nil {
-		re, _ := errors.AsType[*awshttp.ResponseError](err)
-		switch code := errorCode(err); {
-		case code == "ObjectLockConfigurationNotFoundError", code == "NotImplemented", code == "MethodNotAllowed", re != nil && re.HTTPStatusCode() == http.StatusNotImplemented:
+		if hasNone(err) {
 			return ObjectLock{}, nil
 		}
 		return ObjectLock{}, s.fault("object lock of", "", err)
@@ -55,6 +53,22 @@ func (s *S3) ObjectLock(ctx context.Context) (ObjectLock, error) {
 		l.Expires = aws.Bool(false)
 	}
 	return l, nil // that the rules cannot be read is no reason not to lock
+}
+
+// hasNone tells whether the answer to a question for a bucket's setting says that there is none. Compatible stores say it in several ways.
+func hasNone(err error) bool {
+	switch errorCode(err) {
+	case "NoSuchBucket":
+		return false
+	case "InvalidRequest", "InvalidArgument":
+		return true
+	}
+	re, ok := errors.AsType[*awshttp.ResponseError](err)
+	if !ok {
+		return false
+	}
+	status := re.HTTPStatusCode()
+	return status == http.StatusNotFound || status == http.StatusMethodNotAllowed || status == http.StatusNotImplemented
 }
 
 // Lock keeps the object's current version from being removed or changed by anybody before until, by S3 Object Lock in compliance mode. A lock that is longer

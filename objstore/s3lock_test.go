@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/credentials"
+
 	"github.com/lochlake/loch/objstore"
 	"github.com/lochlake/loch/objstore/s3test"
 )
@@ -185,3 +187,40 @@ func TestStorageClass(t *testing.T) {
 		t.Errorf("a store without storage classes: %v", err)
 	}
 }
+
+// Stores that do not know the question say so in several ways; none of them is a failure, and no failure is one of them.
+func TestObjectLockAnswers(t *testing.T) {
+	for answer, want := range map[struct {
+		status int
+		code   string
+	}]error{
+		{404, "ObjectLockConfigurationNotFoundError"}: nil,
+		{404, "NoSuchConfiguration"}:                  nil,
+		{405, "MethodNotAllowed"}:                     nil,
+		{501, "NotImplemented"}:                       nil,
+		{400, "InvalidArgument"}:                      nil,
+		{403, "AccessDenied"}:                         objstore.ErrDenied,
+		{404, "NoSuchBucket"}:                         objstore.ErrNoBucket,
+		{500, "InternalError"}:                        errAny,
+		{400, "AuthorizationHeaderMalformed"}:         errAny,
+	} {
+		web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(answer.status)
+			if _, err := io.WriteString(w, "<Error><Code>"+answer.code+"</Code></Error>"); err != nil {
+				t.Error(err)
+			}
+		}))
+		s, err := objstore.OpenS3(t.Context(), objstore.S3Config{URL: "s3://b", Endpoint: web.URL, Region: "us-east-1", PathStyle: true, Attempts: 1,
+			Credentials: credentials.NewStaticCredentialsProvider("a", "b", "")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		lock, err := s.ObjectLock(t.Context())
+		if lock.Enabled || (err == nil) != (want == nil) || want != errAny && !errors.Is(err, want) {
+			t.Errorf("%d %s: %+v, %v", answer.status, answer.code, lock, err)
+		}
+		web.Close()
+	}
+}
+
+var errAny = errors.New("any")

@@ -104,6 +104,10 @@ func (s *Server) lock(run context.Context) {
 // lockable asks the bucket for Object Lock, and says what follows from it.
 func (s *Server) lockable(ctx context.Context) (bool, error) {
 	lock, err := s.bucket.ObjectLock(ctx)
+	if errors.Is(err, objstore.ErrDenied) {
+		s.log.Warn("the server may not ask whether the bucket has Object Lock (s3:GetBucketObjectLockConfiguration); nothing is locked", "bucket", s.cfg.StoreURL)
+		return false, nil
+	}
 	if err != nil || !lock.Enabled {
 		return false, err
 	}
