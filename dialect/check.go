@@ -15,7 +15,9 @@ const maxWritten = 2 << 20
 type Statement struct {
 	Columns []Column
 	Uses    []Use // in the order of the statement; one for every place that names a table
-	duckdb  string
+	// OldestFirst says that the statement wants its rows by eventtime, the oldest first, so that files are best read in that order.
+	OldestFirst bool
+	duckdb      string
 }
 
 // DuckDB is the statement in DuckDB's SQL. Its columns are named c0, c1, … in the order of Columns. Their types are DuckDB's own: VARCHAR for json,
@@ -37,7 +39,7 @@ func Check(ctx context.Context, q *Query, catalog Catalog, session Session) (s *
 		}
 	}()
 	out := c.query(q.root, nil)
-	s = &Statement{}
+	s = &Statement{OldestFirst: oldestFirst(q.root)}
 	inner := false
 	exprs := make([]string, len(out.fields))
 	for i, f := range out.fields {
@@ -64,6 +66,24 @@ func Check(ctx context.Context, q *Query, catalog Catalog, session Session) (s *
 		s.Uses = append(s.Uses, use)
 	}
 	return s, nil
+}
+
+// oldestFirst tells whether the first of ORDER BY is eventtime, ascending: by its name or by its place in SELECT.
+func oldestFirst(q *queryNode) bool {
+	if len(q.order) == 0 || q.order[0].desc {
+		return false
+	}
+	x := q.order[0].x
+	if n, ok := x.(*numberLit); ok {
+		s, isSelect := q.body.(*selectNode)
+		i, isPlace := integer(n.text)
+		if !isSelect || !isPlace || i < 1 || i > int64(len(s.items)) || s.items[i-1].x == nil {
+			return false
+		}
+		x = s.items[i-1].x
+	}
+	names, ok := chain(x)
+	return ok && strings.EqualFold(names[len(names)-1].text, "eventtime")
 }
 
 // catalogError carries what a Catalog answered out of the checker.

@@ -273,3 +273,26 @@ func TestEngineMessage(t *testing.T) {
 		}
 	}
 }
+
+func TestOldestFirst(t *testing.T) {
+	for sql, want := range map[string]bool{
+		"SELECT eventname FROM trail ORDER BY eventTime LIMIT 5":                     true,
+		"SELECT eventname, t.eventtime FROM trail t ORDER BY 2, 1":                   true,
+		"SELECT eventname FROM trail t ORDER BY t.eventtime ASC NULLS FIRST":         true,
+		"SELECT eventname FROM trail ORDER BY eventtime DESC LIMIT 5":                false,
+		"SELECT eventname, eventtime FROM trail ORDER BY 1, 2":                       false,
+		"SELECT eventname FROM trail ORDER BY eventname, eventtime":                  false,
+		"SELECT eventname FROM trail":                                                false,
+		"SELECT * FROM trail ORDER BY 1":                                             false,
+		"SELECT eventname FROM trail UNION SELECT eventname FROM trail ORDER BY 1":   false,
+		"SELECT date(eventtime), count(*) FROM trail GROUP BY 1 ORDER BY 1 LIMIT 10": false,
+	} {
+		s, err := check(sql)
+		if err != nil {
+			t.Fatal(sql, err)
+		}
+		if s.OldestFirst != want {
+			t.Errorf("%s: %v", sql, s.OldestFirst)
+		}
+	}
+}

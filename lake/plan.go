@@ -30,11 +30,11 @@ type File struct {
 // of them is removed.
 type Plan struct {
 	Schema   *event.TableSchema
-	Snapshot int64 // 0: the table is empty
-	Files    []File
-	Rows     int64 // of Files
-	Bytes    int64 // of Files
-	Oldest   int64 // eventtime before which none of Files has a row, in microseconds since the Unix epoch; math.MinInt64 where a file does not tell
+	Snapshot int64  // 0: the table is empty
+	Files    []File // those with the newest events first: who asks for the latest few needs not read the rest
+	Rows     int64  // of Files
+	Bytes    int64  // of Files
+	Oldest   int64  // eventtime before which none of Files has a row, in microseconds since the Unix epoch; math.MinInt64 where a file does not tell
 
 	TableFiles int // of the whole snapshot, with what was left out
 	TableRows  int64
@@ -136,6 +136,9 @@ func (l *Lake) Plan(ctx context.Context, storeID string, preds []Predicate) (*Pl
 	}
 	l.metrics.pruned.WithLabelValues("bloom").Add(float64(n - len(left)))
 	l.metrics.planned.Add(float64(len(left)))
+	slices.SortFunc(left, func(a, b *dataFile) int {
+		return cmp.Or(cmp.Compare(b.day, a.day), cmp.Compare(b.oldest(t.layout), a.oldest(t.layout)), cmp.Compare(a.Key, b.Key))
+	})
 	p.Files = make([]File, len(left))
 	p.Oldest = math.MaxInt64
 	for i, f := range left {

@@ -3,6 +3,7 @@ package lake
 import (
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"os"
 	"slices"
@@ -82,6 +83,35 @@ func TestPlanPrunes(t *testing.T) {
 }
 
 // Whatever is asked, no file is left out that holds a row which fulfils it.
+// The newest events come first, across days and within one.
+func TestPlanIsNewestFirst(t *testing.T) {
+	b, store := tenFiles(t)
+	for f := range 5 {
+		b.mustCommit(t, store, []Row{sparseRow(2000+f, day0+int64(f*7%5-2)*24*hour)}, int64(20+f))
+	}
+	p, err := b.Plan(t.Context(), store, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Release()
+	last := int64(math.MaxInt64)
+	s, err := b.table(t.Context(), store)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range p.Files {
+		i := slices.IndexFunc(s.live.files, func(d *dataFile) bool { return d.Key == f.Key })
+		at := s.live.files[i].oldest(s.layout)
+		if at > last {
+			t.Errorf("a file from %d comes after one from %d", at, last)
+		}
+		last = at
+	}
+	if len(p.Files) != 15 {
+		t.Errorf("%d files", len(p.Files))
+	}
+}
+
 func TestPlanKeepsMatches(t *testing.T) {
 	b := openBed(t)
 	store := b.store(t, event.CloudTrail)

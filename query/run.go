@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/lochlake/loch/awserr"
@@ -211,6 +212,9 @@ func (s *Service) plan(ctx context.Context, j *job) (relations []engine.Relation
 			}
 			for _, f := range mine[i].Files {
 				r.Files = append(r.Files, engine.File{Key: f.Key, Size: f.Size, Rows: f.Rows, Local: f.Local})
+			}
+			if j.stmt.duckdb != nil && j.stmt.duckdb.OldestFirst {
+				slices.Reverse(r.Files)
 			}
 			relations = append(relations, r)
 		}
