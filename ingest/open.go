@@ -335,6 +335,28 @@ func (in *Ingest) flush(ctx context.Context) error {
 	}
 }
 
+// Forget returns when what was accepted before it was called is in the tables and in no file of the durable log any more.
+func (in *Ingest) Forget(ctx context.Context) error {
+	if err := in.open(ctx, false); err != nil {
+		return err
+	}
+	upTo, err := in.log.Rotate(ctx)
+	if err != nil {
+		return err
+	}
+	if err := in.flush(ctx); err != nil {
+		return err
+	}
+	in.release()
+	if in.log.Holds(upTo) {
+		return errors.New("segments of the durable log that are not needed any more could not be removed")
+	}
+	return nil
+}
+
+// Quarantined names the copies of damaged segments of the durable log.
+func (in *Ingest) Quarantined() ([]string, error) { return in.log.Quarantined() }
+
 // Close refuses new deliveries, brings what was accepted to the tables until ctx ends, and stops. What did not get there lies in the durable log and is
 // brought there by the next start.
 func (in *Ingest) Close(ctx context.Context) error {

@@ -128,13 +128,15 @@ func (l *Lake) tidy(ctx context.Context, t *tableState, base *table.Table, appli
 }
 
 // Cleanse removes everything of the store's table that only snapshots before the sequence number from name, or nothing names, whatever its age; gone is told each object before it goes. It
-// fails with ErrBusy while a plan reads such a snapshot. What is being written and merged meanwhile stays.
+// fails with ErrBusy while a plan reads such a snapshot, files are merged or the lake is copied. What is being written and merged meanwhile stays.
 func (l *Lake) Cleanse(ctx context.Context, storeID string, from int64, gone func(key string) error) error {
 	t, err := l.table(ctx, storeID)
 	if err != nil {
 		return err
 	}
-	t.compact.Lock() // a file that is being merged is read beside any plan
+	if !t.compact.TryLock() { // a file that is being merged is read beside any plan
+		return ErrBusy
+	}
 	defer t.compact.Unlock()
 	if err := l.forgetBefore(ctx, t, from); err != nil {
 		return fmt.Errorf("cleanse store %s: %w", storeID, err)

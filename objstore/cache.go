@@ -161,6 +161,29 @@ func (c *Cache) unpin(e *cacheEntry) {
 	c.trim()
 }
 
+// Drop removes what is near of an object. It is ErrInUse while somebody reads it.
+func (c *Cache) Drop(key string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e := c.entries[key]
+	switch {
+	case e == nil:
+		return nil
+	case e.place == nil:
+		return ErrInUse
+	}
+	if err := os.Remove(e.path); err != nil {
+		return fmt.Errorf("drop %s from the cache: %w", key, err)
+	}
+	c.unused.Remove(e.place)
+	c.used -= e.have.blocks()
+	delete(c.entries, key)
+	return e.file.Close()
+}
+
+// ErrInUse: somebody reads the object.
+var ErrInUse = errors.New("the object is being read")
+
 // trim gives up the longest unused files until the bound is kept. The mutex is held.
 func (c *Cache) trim() {
 	for c.used > c.bound && c.unused.Len() > 0 {

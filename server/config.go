@@ -46,6 +46,8 @@ type Config struct {
 
 	Witnesses []tlog.Witness // that are asked to cosign the checkpoints of the transparency logs
 
+	AllowRedaction bool // events may be erased
+
 	Log *slog.Logger     // nil: nothing is logged
 	Now func() time.Time // nil: time.Now; what tells durations and deadlines is the machine's clock all the same
 }

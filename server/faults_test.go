@@ -26,6 +26,7 @@ type sender struct {
 	client  *client.Client
 	store   string // ID
 	channel string // ARN
+	secret  string // of secretly
 
 	mu   sync.Mutex
 	sent int

@@ -38,6 +38,9 @@ func (s *Server) health(w http.ResponseWriter, r *http.Request) {
 		}
 		lines = append(lines, fmt.Sprintf("store %s: its transparency log takes no leaves", id))
 	}
+	for _, id := range s.redaction.Pending() {
+		lines = append(lines, fmt.Sprintf("store %s: something that holds an erased event is still to be removed", id))
+	}
 	for _, refusal := range s.logs.Refusals() {
 		lines = append(lines, fmt.Sprintf("warning: store %s: witness %s refuses its transparency log, which was set back or rewritten, or the witness is wrong: verify the lake", refusal.Store, refusal.Witness))
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/lochlake/loch/objstore"
 	"github.com/lochlake/loch/proof"
 	"github.com/lochlake/loch/query"
+	"github.com/lochlake/loch/redaction"
 	"github.com/lochlake/loch/registry"
 	"github.com/lochlake/loch/retention"
 	"github.com/lochlake/loch/samples"
@@ -135,6 +136,20 @@ func (s *Server) openCatalog(tokenKey []byte) (*catalog.Catalog, error) {
 	return catalog.New(catalog.Config{Stores: s.registry, Tables: s.lake, Keys: s.key, Engine: s.engine, TokenKey: tokenKey, FileIO: fileIO, Log: s.log, Metrics: s.metrics, Now: s.cfg.Now})
 }
 
+// openRedaction opens what erases events, and removes what an erasure before the last end left.
+func (s *Server) openRedaction(ctx context.Context, cache *objstore.Cache) (err error) {
+	cfg := redaction.Config{DB: s.db, Tables: s.lake, Stores: s.registry, Ingest: s.ingest, Queries: s.queries, Dir: filepath.Join(s.cfg.Dir, "redaction"), Allowed: s.cfg.AllowRedaction,
+		Log: s.log, Registerer: s.metrics}
+	if cache != nil {
+		cfg.Drop = cache.Drop
+	}
+	if s.redaction, err = redaction.Open(ctx, cfg); err != nil {
+		return err
+	}
+	s.opened("redaction", plain(s.redaction))
+	return nil
+}
+
 // handle brings every family of operations to the front.
 func (s *Server) handle(front *api.Server, eng engine.Engine) {
 	front.HandleEventDataStores(s.registry)
@@ -148,6 +163,7 @@ func (s *Server) handle(front *api.Server, eng engine.Engine) {
 	front.HandleLogs(api.Logs{Stores: s.registry, Objects: s.objects, Key: s.ProofKey(), Prove: s.prove})
 	front.HandleRetention(s.registry, s.retention)
 	front.HandleHolds(s.registry, s.retention)
+	front.HandleRedactions(s.redaction)
 	front.HandleSampleQueries()
 	front.HandleBackups(s.leases)
 	front.HandleHistory(history.New(history.Config{Lake: s.lake, Engine: eng, StoreID: registry.HistoryID}), 0)

@@ -29,6 +29,7 @@ import (
 	"github.com/lochlake/loch/objstore"
 	"github.com/lochlake/loch/proof"
 	"github.com/lochlake/loch/query"
+	"github.com/lochlake/loch/redaction"
 	"github.com/lochlake/loch/registry"
 	"github.com/lochlake/loch/retention"
 	"github.com/lochlake/loch/signing"
@@ -53,6 +54,7 @@ type Server struct {
 	ingest    *ingest.Ingest
 	imports   *imports.Service
 	queries   *query.Service
+	redaction *redaction.Service
 	keys      *signing.Keys
 	logs      *tlog.Service
 	logKey    proof.Key
@@ -208,6 +210,9 @@ func (s *Server) open(ctx, run context.Context) error {
 	}
 	s.opened("engine", plain(eng))
 	if err := s.openQueries(ctx, eng, beside); err != nil {
+		return err
+	}
+	if err := s.openRedaction(ctx, fetcher.cache); err != nil {
 		return err
 	}
 	if err := s.openBackups(); err != nil {

@@ -1,24 +1,20 @@
 package verify
 
 import (
-	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/apache/arrow-go/v18/parquet"
-	"github.com/apache/arrow-go/v18/parquet/file"
-	"github.com/twmb/avro/ocf"
-
 	"github.com/lochlake/loch/event"
 	"github.com/lochlake/loch/lake"
+	"github.com/lochlake/loch/lake/laketest"
 	"github.com/lochlake/loch/meta"
+	"github.com/lochlake/loch/objstore"
 	"github.com/lochlake/loch/proof"
 	"github.com/lochlake/loch/tlog"
 )
@@ -39,84 +35,6 @@ func (b *bed) cleanse() {
 	b.ok(b.lake.Cleanse(b.t.Context(), b.store, from, nil))
 }
 
-// holding names the files below a folder that hold one of the texts: raw, in a value of a Parquet file, or in an Avro file.
-func holding(t *testing.T, dir string, texts ...string) (found []string) {
-	t.Helper()
-	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		content, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		all := [][]byte{content}
-		switch filepath.Ext(path) {
-		case ".parquet":
-			all = append(all, values(t, path)...)
-		case ".avro":
-			r, err := ocf.NewReader(bytes.NewReader(content))
-			if err != nil {
-				return err
-			}
-			for {
-				var v any
-				if err := r.Decode(&v); errors.Is(err, io.EOF) {
-					break
-				} else if err != nil {
-					return fmt.Errorf("%s: %w", path, err)
-				}
-				all = append(all, fmt.Appendf(nil, "%q %s", v, v))
-			}
-		}
-		for _, text := range texts {
-			for _, b := range all {
-				if bytes.Contains(b, []byte(text)) {
-					found = append(found, fmt.Sprintf("%s: %s", path, text))
-					break
-				}
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return found
-}
-
-// values gives the texts of all columns of a Parquet file.
-func values(t *testing.T, path string) (out [][]byte) {
-	t.Helper()
-	pr, err := file.OpenParquetFile(path, false)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer pr.Close()
-	for g := range pr.NumRowGroups() {
-		for i := range pr.RowGroup(g).NumColumns() {
-			c, err := pr.RowGroup(g).Column(i)
-			if err != nil {
-				t.Fatal(err)
-			}
-			texts, ok := c.(*file.ByteArrayColumnChunkReader)
-			if !ok {
-				continue
-			}
-			const many = 1 << 16
-			got, defs, reps := make([]parquet.ByteArray, many), make([]int16, many), make([]int16, many)
-			_, n, err := texts.ReadBatch(many, got, defs, reps)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, v := range got[:n] {
-				out = append(out, bytes.Clone(v))
-			}
-		}
-	}
-	return out
-}
-
 // secret is an event of which everything but its identity and time is to go; its name is the least of all, so that it is a bound of its file.
 func (b *bed) secret(id string, sequence int64, position int32) lake.Row {
 	b.t.Helper()
@@ -130,10 +48,10 @@ func (b *bed) secret(id string, sequence int64, position int32) lake.Row {
 const secretID = "5ec4e700-0000-0000-0000-000000000001"
 
 // plant commits events with a secret one among them.
-func (b *bed) plant() {
+func (b *bed) plant(id string) {
 	b.t.Helper()
 	rows := b.rows(9)
-	rows = append(rows, b.secret(secretID, b.seq, 9))
+	rows = append(rows, b.secret(id, b.seq, 9))
 	files, err := b.lake.Write(b.t.Context(), b.store, rows)
 	b.ok(err)
 	b.ok(b.lake.Commit(b.t.Context(), b.store, files, b.seq))
@@ -155,14 +73,14 @@ func TestErasedEventsLeaveNothing(t *testing.T) {
 		t.Run(fmt.Sprintf("merged %t", merged), func(t *testing.T) {
 			b := newBed(t)
 			b.commit(4, 10)
-			b.plant()
+			b.plant(secretID)
 			b.commit(2, 10)
 			if merged {
 				b.compact()
 			}
 			b.flush()
 			folder := filepath.Join(b.dir, "lake")
-			if found := holding(t, folder, "secret"); len(found) < 2 { // a data file and a manifest
+			if found := laketest.Holding(t, folder, "secret"); len(found) < 2 { // a data file and a manifest
 				t.Fatal("the test finds nothing where there is something:", found)
 			}
 			seen := Seen{}
@@ -171,7 +89,7 @@ func TestErasedEventsLeaveNothing(t *testing.T) {
 			if len(erased) != 1 || erased[0].ID != secretID || erased[0].Position != 9 || erased[0].Erased {
 				t.Fatalf("%+v", erased)
 			}
-			if found := holding(t, folder, "secret"); len(found) > 0 {
+			if found := laketest.Holding(t, folder, "secret"); len(found) > 0 {
 				t.Error("left:", found)
 			}
 			check := func() {
@@ -211,7 +129,7 @@ func TestErasedEventsLeaveNothing(t *testing.T) {
 			if r := b.clean(true, seen); r.Events != 100 || r.Erased != 2 {
 				t.Errorf("%+v", r)
 			}
-			if found := holding(t, folder, "secret"); len(found) > 0 {
+			if found := laketest.Holding(t, folder, "secret"); len(found) > 0 {
 				t.Error("left after compaction:", found)
 			}
 
@@ -226,6 +144,108 @@ func TestErasedEventsLeaveNothing(t *testing.T) {
 				t.Error("the second verifier:", said)
 			}
 		})
+	}
+}
+
+// life is how many changes a process makes before it is killed; below zero: it is not.
+type life struct{ left int }
+
+var errKilled = errors.New("killed")
+
+func (l *life) step() error {
+	if l.left == 0 {
+		return errKilled
+	}
+	l.left--
+	return nil
+}
+
+// dyingObjects and dyingDB are those of such a process.
+type dyingObjects struct {
+	objstore.Store
+	*life
+}
+
+type dyingDB struct {
+	meta.DB
+	*life
+}
+
+func (d dyingObjects) Put(ctx context.Context, key string, r io.Reader, size int64, onlyNew bool) error {
+	if err := d.step(); err != nil {
+		return err
+	}
+	return d.Store.Put(ctx, key, r, size, onlyNew)
+}
+
+func (d dyingObjects) Delete(ctx context.Context, key string) error {
+	if err := d.step(); err != nil {
+		return err
+	}
+	return d.Store.Delete(ctx, key)
+}
+
+func (d dyingDB) SwapTable(ctx context.Context, id, old, location string, applied int64, leaves ...[]byte) error {
+	if err := d.step(); err != nil {
+		return err
+	}
+	return d.DB.SwapTable(ctx, id, old, location, applied, leaves...)
+}
+
+func (d dyingDB) RemoveFromTable(ctx context.Context, id, old, location string, applied int64, r meta.Removal, leaves ...[]byte) error {
+	if err := d.step(); err != nil {
+		return err
+	}
+	return d.DB.RemoveFromTable(ctx, id, old, location, applied, r, leaves...)
+}
+
+// Wherever an erasure is cut off, the lake verifies, the event is whole or a tombstone, and doing it again brings it to its end: erased once, and nothing left.
+func TestCrashesInErasures(t *testing.T) {
+	b := newBed(t)
+	b.commit(2, 4)
+	folder := filepath.Join(b.dir, "lake")
+	rounds, done := 0, false
+	for ; !done; rounds++ {
+		if rounds > 100 {
+			t.Fatal("there is no end")
+		}
+		id := fmt.Sprintf("5ec4e700-0000-0000-0000-%012d", rounds)
+		b.plant(id)
+		run := func(left int) error { // in a process of its own
+			its := &life{left}
+			l, err := lake.Open(t.Context(), lake.Config{Objects: dyingObjects{b.objects, its}, Meta: dyingDB{b.db, its}})
+			b.ok(err)
+			_, err = l.Erase(t.Context(), b.store, lake.Erasure{EventID: id, Reason: "ticket 12", By: "me", At: time.Now(), Dir: t.TempDir()})
+			if err != nil {
+				return err
+			}
+			from, err := l.CleanseFrom(t.Context(), b.store)
+			if err != nil {
+				return err
+			}
+			return l.Cleanse(t.Context(), b.store, from, nil)
+		}
+		err := run(rounds)
+		if err != nil && !errors.Is(err, errKilled) {
+			t.Fatal(err)
+		}
+		done = err == nil
+		b.flush()
+		b.clean(false, nil)
+		b.ok(run(-1))
+		b.flush()
+		if r := b.clean(done, nil); r.Erased != int64(rounds)+1 {
+			t.Errorf("cut after %d changes, %d of %d events are erased", rounds, r.Erased, rounds+1)
+		}
+		if found := laketest.Holding(t, folder, "secret"); len(found) > 0 {
+			t.Errorf("cut after %d changes, left: %v", rounds, found)
+		}
+		// What the test's own lake knows of the table is from before.
+		b.lake, err = lake.Open(t.Context(), lake.Config{Objects: b.objects, Meta: b.liar})
+		b.ok(err)
+	}
+	if rounds < 10 {
+		t.Errorf("an erasure makes only %d changes", rounds)
 	}
 }
 
@@ -246,7 +266,7 @@ func TestFalseErasuresAreFound(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			b := newBed(t)
 			b.commit(2, 10)
-			b.plant()
+			b.plant(secretID)
 			b.liar.erasure = func(l *proof.Leaf) bool {
 				if c.rewrite != nil {
 					c.rewrite(l)
@@ -270,7 +290,7 @@ func TestFalseErasuresAreFound(t *testing.T) {
 // An event that a hold covers is not erased, and one beside the hold's range is; a log in which one was, is false.
 func TestHoldsKeepFromErasure(t *testing.T) {
 	b := newBed(t)
-	b.plant()
+	b.plant(secretID)
 	sc, at := meta.Scope{Account: "111122223333", Region: "us-east-1"}, time.Date(2024, 5, 1, 11, 12, 13, 0, time.UTC)
 	hold, err := b.reg.PlaceHold(t.Context(), sc, "me", b.store, at, at.Add(time.Millisecond), "case 7")
 	b.ok(err)

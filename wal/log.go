@@ -20,6 +20,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"path/filepath"
 	"sync"
@@ -106,6 +107,7 @@ type request struct {
 	kind    uint8
 	data    []byte
 	settled func(int64, error)
+	rotate  bool          // nothing is appended: the segment is ended
 	done    chan struct{} // closed when sequence and err are set
 	seq     int64
 	err     error
@@ -168,13 +170,22 @@ func (l *Log) write() {
 		if !ok {
 			return
 		}
+		if r.rotate {
+			l.end(r)
+			continue
+		}
 		group = append(group[:0], r)
+		var after *request
 		size := len(r.data)
 	gather:
 		for len(group) < groupAppends && size < groupBytes {
 			select {
 			case r, ok := <-l.appends:
 				if !ok {
+					break gather
+				}
+				if r.rotate {
+					after = r
 					break gather
 				}
 				group = append(group, r)
@@ -191,7 +202,57 @@ func (l *Log) write() {
 			}
 			close(r.done)
 		}
+		if after != nil {
+			l.end(after)
+		}
 	}
+}
+
+// end carries out a request to end the active segment.
+func (l *Log) end(r *request) {
+	if l.file == nil || l.active.size > headersSize {
+		if err := l.rotate(); err != nil {
+			r.err = l.fail(err)
+		}
+	}
+	r.seq = l.next - 1
+	close(r.done)
+}
+
+// Rotate ends the segment that is being written, unless it is empty, and gives the greatest sequence that was given before. Release can then remove every segment that holds what was appended
+// until now.
+func (l *Log) Rotate(ctx context.Context) (int64, error) {
+	r := &request{rotate: true, done: make(chan struct{})}
+	if err := l.give(ctx, r); err != nil {
+		return 0, err
+	}
+	select {
+	case <-r.done:
+		return r.seq, r.err
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
+}
+
+// Holds tells whether a segment that was ended may hold a record up to and including the sequence.
+func (l *Log) Holds(upTo int64) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.closed) > 0 && l.closed[0].first <= upTo
+}
+
+// Quarantined names the copies of damaged segments that wait for people to look at them. Nothing removes them.
+func (l *Log) Quarantined() ([]string, error) {
+	dir := filepath.Join(l.opt.Dir, "quarantine")
+	entries, err := l.opt.FS.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	var names []string
+	for _, e := range entries {
+		names = append(names, filepath.Join(dir, e.Name()))
+	}
+	return names, err
 }
 
 // await gives the next append, false where there will be none. While it waits a failed log tries to work again.

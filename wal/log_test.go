@@ -104,6 +104,68 @@ func TestReplayAndRelease(t *testing.T) {
 	}
 }
 
+// What was appended before a rotation is in no file when it is released; what came after stays, and so do sequences.
+func TestRotate(t *testing.T) {
+	dir := t.TempDir()
+	l := open(t, Options{Dir: dir})
+	inFiles := func(text string) bool {
+		for _, name := range segments(t, dir) {
+			content, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if bytes.Contains(content, []byte(text)) {
+				return true
+			}
+		}
+		return false
+	}
+	rotate := func() int64 {
+		t.Helper()
+		upTo, err := l.Rotate(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return upTo
+	}
+	if upTo := rotate(); upTo != 0 || len(segments(t, dir)) != 1 {
+		t.Errorf("an empty log: up to %d, segments %v", upTo, segments(t, dir))
+	}
+	add(t, l, "secret")
+	add(t, l, "other")
+	upTo := rotate()
+	if upTo != 2 || !l.Holds(1) || !l.Holds(2) || l.Holds(0) || !inFiles("secret") {
+		t.Errorf("up to %d, held %t", upTo, l.Holds(2))
+	}
+	add(t, l, "later")
+	if err := l.Release(upTo); err != nil {
+		t.Fatal(err)
+	}
+	if l.Holds(upTo) || inFiles("secret") || !inFiles("later") {
+		t.Error("released, and still there")
+	}
+	if again := rotate(); again != 3 || !l.Holds(3) {
+		t.Errorf("up to %d", again)
+	}
+	if got := replayed(t, l, 0); got != "later" {
+		t.Errorf("replayed %q", got)
+	}
+	var all sync.WaitGroup
+	for range 8 { // beside appends
+		all.Go(func() { add(t, l, "x") })
+		all.Go(func() {
+			if _, err := l.Rotate(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	rotate()
+	if got := replayed(t, l, 3); got != "x x x x x x x x" {
+		t.Errorf("replayed %q", got)
+	}
+}
+
 func TestSequencesGoOnThoughTheFolderIsLost(t *testing.T) {
 	l := open(t, Options{Dir: t.TempDir(), After: 500})
 	if seq := add(t, l, "a"); seq != 501 {

@@ -17,9 +17,10 @@ type serveCmd struct {
 	Listen string `help:"Address to listen on; port 0 picks a free one. Default: ${default}." default:"127.0.0.1:4510" placeholder:"ADDR"`
 	KeyDir string `help:"Folder of the secrets (root key, token key, the keys that sign). Default: the data folder." placeholder:"DIR" type:"path"`
 	serverFlags
-	Witness   []string `help:"A witness that is asked to cosign the checkpoints of the transparency logs: the URL below which it takes them, and its key as NAME+ID+KEY; repeat it for several." sep:"none" placeholder:"URL=VKEY"`
-	LogLevel  string   `help:"debug, info, warn or error." enum:"debug,info,warn,error" default:"info"`
-	LogFormat string   `help:"text or json, on standard error." enum:"text,json" default:"text"`
+	Witness        []string `help:"A witness that is asked to cosign the checkpoints of the transparency logs: the URL below which it takes them, and its key as NAME+ID+KEY; repeat it for several." sep:"none" placeholder:"URL=VKEY"`
+	AllowRedaction bool     `help:"Let \"loch redact\" erase events. Start with it when there is something to erase, and without it again then."`
+	LogLevel       string   `help:"debug, info, warn or error." enum:"debug,info,warn,error" default:"info"`
+	LogFormat      string   `help:"text or json, on standard error." enum:"text,json" default:"text"`
 }
 
 // serverFlags are the settings of the rooms behind the listener.
@@ -79,6 +80,7 @@ func (s *serveCmd) Run(ctx context.Context) error {
 	cfg := s.config()
 	cfg.Dir, cfg.Listen, cfg.KeyDir = s.Data, s.Listen, s.KeyDir
 	cfg.Log = logger(s.LogLevel, s.LogFormat)
+	cfg.AllowRedaction = s.AllowRedaction
 	for _, w := range s.Witness {
 		witness, err := tlog.ParseWitness(w)
 		if err != nil {

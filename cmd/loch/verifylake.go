@@ -202,6 +202,9 @@ func (v *verifyCmd) tell(report verify.Report) error {
 			if v.Full {
 				checked = fmt.Sprintf(", %s recomputed", terminal.Counted(report.Checked, "event"))
 			}
+			if report.Erased > 0 {
+				checked += fmt.Sprintf(", %s of them erased", terminal.Count(report.Erased))
+			}
 			if v.Logs {
 				fmt.Printf("valid: the logs of %s, of %s, with %s\n", terminal.Counted(int64(report.Stores), "store"), terminal.Counted(report.Events, "event"), plural(report.Leaves, "leaf", "leaves"))
 				return nil
