@@ -3,6 +3,7 @@ package objstore_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -297,6 +298,39 @@ func TestCacheOverS3(t *testing.T) {
 	c := newCache(t, s, 64<<20)
 	want := []objstore.Range{{Off: 1, Len: 5 << 20}, {Off: 6<<20 - 8, Len: 8}}
 	path, release, err := c.Fetch(t.Context(), "x", int64(len(data)), want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer release()
+	check(t, path, data, want)
+}
+
+// What is dropped is near no more, unless somebody reads it, and comes again when it is asked for.
+func TestCacheDrops(t *testing.T) {
+	s := newFar(t)
+	data := noise(1, 40_000)
+	if err := s.Put(t.Context(), "a.parquet", bytes.NewReader(data), int64(len(data)), true); err != nil {
+		t.Fatal(err)
+	}
+	c := newCache(t, s, 1<<20)
+	want := []objstore.Range{{Off: 100, Len: 20_000}}
+	path, release, err := c.Fetch(t.Context(), "a.parquet", int64(len(data)), want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Drop("a.parquet"); !errors.Is(err, objstore.ErrInUse) {
+		t.Error("dropped while it is read:", err)
+	}
+	release()
+	for range 2 {
+		if err := c.Drop("a.parquet"); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) || c.Used() != 0 {
+		t.Errorf("%d bytes are used, and the file: %v", c.Used(), err)
+	}
+	path, release, err = c.Fetch(t.Context(), "a.parquet", int64(len(data)), want)
 	if err != nil {
 		t.Fatal(err)
 	}

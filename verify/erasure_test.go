@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -15,6 +16,7 @@ import (
 	"github.com/lochlake/loch/lake/laketest"
 	"github.com/lochlake/loch/meta"
 	"github.com/lochlake/loch/objstore"
+	"github.com/lochlake/loch/objstore/s3test"
 	"github.com/lochlake/loch/proof"
 	"github.com/lochlake/loch/tlog"
 )
@@ -331,5 +333,40 @@ func TestTombstonesAreNoEvents(t *testing.T) {
 		if _, ok := proof.ParseTombstone([]byte(bad)); ok {
 			t.Errorf("%q is a tombstone", bad)
 		}
+	}
+}
+
+// In a bucket nothing is left either.
+func TestErasureInABucket(t *testing.T) {
+	srv := s3test.Start(t)
+	objects := srv.Open(t, srv.Bucket(t, "lake")+"/some/prefix")
+	b := newBedOn(t, t.TempDir(), objects)
+	b.commit(1, 6)
+	b.plant(secretID)
+	b.flush()
+	copied := func() string {
+		t.Helper()
+		dir := t.TempDir()
+		b.ok(objects.List(t.Context(), "", "", func(o objstore.Object) error {
+			content, err := (&run{Options: Options{Objects: objects}}).read(t.Context(), o.Key)
+			if err == nil {
+				err = os.MkdirAll(filepath.Join(dir, filepath.Dir(o.Key)), 0o700)
+			}
+			return errors.Join(err, os.WriteFile(filepath.Join(dir, o.Key), content, 0o600))
+		}))
+		return dir
+	}
+	if found := laketest.Holding(t, copied(), "secret"); len(found) < 2 {
+		t.Fatal("the test finds nothing where there is something:", found)
+	}
+	if erased := b.erase(secretID); len(erased) != 1 {
+		t.Error(erased)
+	}
+	b.flush()
+	if found := laketest.Holding(t, copied(), "secret"); len(found) > 0 {
+		t.Error("left:", found)
+	}
+	if r := b.clean(true, nil); r.Events != 16 || r.Erased != 1 || r.Orphans != 0 {
+		t.Errorf("%+v", r)
 	}
 }
