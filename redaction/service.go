@@ -67,6 +67,7 @@ type Config struct {
 	Log        *slog.Logger
 	Registerer prometheus.Registerer // nil: metrics are counted and not exposed
 	Every      time.Duration         // between two looks at what is still to be removed; 0: two seconds
+	Now        func() time.Time      // as queries have it; nil: time.Now
 }
 
 const (
@@ -104,6 +105,9 @@ func Open(ctx context.Context, cfg Config) (*Service, error) {
 	if cfg.Every == 0 {
 		cfg.Every = every
 	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
 	if err := errors.Join(os.RemoveAll(cfg.Dir), os.MkdirAll(cfg.Dir, 0o700)); err != nil {
 		return nil, fmt.Errorf("open redaction: %w", err)
 	}
@@ -122,7 +126,7 @@ func Open(ctx context.Context, cfg Config) (*Service, error) {
 		}
 	}
 	for _, id := range ids {
-		s.work[id] = &removal{until: time.Now()}
+		s.work[id] = &removal{until: cfg.Now()}
 	}
 	s.pending.Set(float64(len(ids)))
 	run, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -255,11 +259,11 @@ func (s *Service) Erase(ctx context.Context, sc meta.Scope, r Request) (a Answer
 // erase commits the erasure. What is to be removed behind it is noted before.
 func (s *Service) erase(ctx context.Context, id string, r Request, a *Answer) error {
 	was := s.work[id]
-	s.work[id] = &removal{until: time.Now()}
+	s.work[id] = &removal{until: s.cfg.Now()}
 	if err := s.note(ctx); err != nil {
 		return err
 	}
-	erased, err := s.cfg.Tables.Erase(ctx, id, lake.Erasure{EventID: r.EventID, Reason: r.Reason, By: r.By, At: time.Now(), Dir: s.cfg.Dir})
+	erased, err := s.cfg.Tables.Erase(ctx, id, lake.Erasure{EventID: r.EventID, Reason: r.Reason, By: r.By, At: s.cfg.Now(), Dir: s.cfg.Dir})
 	if errors.Is(err, meta.ErrHeld) {
 		if s.work[id] = was; was == nil {
 			delete(s.work, id)
@@ -269,7 +273,7 @@ func (s *Service) erase(ctx context.Context, id string, r Request, a *Answer) er
 	if err != nil {
 		return err // it may have been committed: what is noted is removed, which does no harm
 	}
-	s.work[id].until = time.Now() // a query that was started before may have read the event
+	s.work[id].until = s.cfg.Now() // a query that was started before may have read the event
 	a.Erased = len(erased)
 	s.erased.Add(float64(len(erased)))
 	for i := range erased {

@@ -139,7 +139,7 @@ func (s *Server) openCatalog(tokenKey []byte) (*catalog.Catalog, error) {
 // openRedaction opens what erases events, and removes what an erasure before the last end left.
 func (s *Server) openRedaction(ctx context.Context, cache *objstore.Cache) (err error) {
 	cfg := redaction.Config{DB: s.db, Tables: s.lake, Stores: s.registry, Ingest: s.ingest, Queries: s.queries, Dir: filepath.Join(s.cfg.Dir, "redaction"), Allowed: s.cfg.AllowRedaction,
-		Log: s.log, Registerer: s.metrics}
+		Log: s.log, Registerer: s.metrics, Now: s.cfg.Now}
 	if cache != nil {
 		cfg.Drop = cache.Drop
 	}
