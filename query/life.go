@@ -208,41 +208,57 @@ func (s *Service) ended(j *job, status, why string, stats engine.Stats, rows int
 // erasedResults is why the results of a query, or the message of one that failed, are not there any more.
 const erasedResults = "The results were removed, since an event of an event data store that the query read was erased. Run the query again."
 
-// Forget removes the results of the queries over a store that were started up to a time, and what the messages of those that failed may hold of its events. It waits for those that run. The
-// queries themselves stay known; those whose results are gone have failed.
-func (s *Service) Forget(ctx context.Context, storeID string, until time.Time) error {
+// Forget removes the results of the queries over a store that have ended, and what the messages of those that failed may hold of its events, and names those that run: they may have read what the
+// store held before, and are to be forgotten when they end. The queries themselves stay known; those whose results are gone have failed.
+func (s *Service) Forget(ctx context.Context, storeID string) (running []string, err error) {
 	s.mu.Lock()
-	var running []*job
-	for _, j := range s.active {
-		if j.running && reads(j.q, storeID) && !j.q.Created.After(until) {
-			running = append(running, j)
+	for id, j := range s.active {
+		if j.running && reads(j.q, storeID) {
+			running = append(running, id)
 		}
 	}
 	s.mu.Unlock()
-	for _, j := range running {
+	for _, status := range []string{Finished, Failed} {
+		list, err := s.cfg.DB.Queries(ctx, meta.Scope{}, storeID, status, time.Time{}, time.Time{}, "", 0)
+		if err != nil {
+			return nil, fmt.Errorf("queries over store %s: %w", storeID, err)
+		}
+		for _, q := range list {
+			if err := s.forget(ctx, q.ID); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return running, nil
+}
+
+// ForgetEnded is Forget for one query, for whose end it waits.
+func (s *Service) ForgetEnded(ctx context.Context, id string) error {
+	s.mu.Lock()
+	j := s.active[id]
+	s.mu.Unlock()
+	if j != nil {
 		select {
 		case <-j.done:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
-	for _, status := range []string{Finished, Failed} {
-		list, err := s.cfg.DB.Queries(ctx, meta.Scope{}, storeID, status, time.Time{}, until.Add(time.Millisecond), "", 0)
-		if err != nil {
-			return fmt.Errorf("queries over store %s: %w", storeID, err)
+	return s.forget(ctx, id)
+}
+
+func (s *Service) forget(ctx context.Context, id string) error {
+	_, err := s.cfg.DB.UpdateQuery(ctx, id, func(q *meta.Query) error {
+		if q.Status == Finished || q.Status == Failed {
+			q.Status, q.Error, q.Delivery = Failed, erasedResults, deliveryAfter(Failed, q.Delivery)
 		}
-		for _, q := range list {
-			_, err := s.cfg.DB.UpdateQuery(ctx, q.ID, func(q *meta.Query) error {
-				q.Status, q.Error, q.Delivery = Failed, erasedResults, deliveryAfter(Failed, q.Delivery)
-				return nil
-			})
-			if err != nil && !errors.Is(err, meta.ErrNotFound) {
-				return fmt.Errorf("query %s: %w", q.ID, err)
-			}
-			if err := s.removeResults(q.ID); err != nil {
-				return fmt.Errorf("results of query %s: %w", q.ID, err)
-			}
-		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, meta.ErrNotFound) {
+		return fmt.Errorf("query %s: %w", id, err)
+	}
+	if err := s.removeResults(id); err != nil {
+		return fmt.Errorf("results of query %s: %w", id, err)
 	}
 	return nil
 }

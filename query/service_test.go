@@ -480,3 +480,52 @@ func TestResultsLostWithTheMachine(t *testing.T) {
 		t.Errorf("results take %d bytes, not %d", used, size(ids[3]))
 	}
 }
+
+// What queries over a store answered is forgotten: of those that have ended at once, of one that runs when it ends; others keep theirs.
+func TestForgottenResults(t *testing.T) {
+	b := newBed(t, nil)
+	first := b.store(t, "first", 5)
+	b.store(t, "second", 5)
+	start := func(sql string) string {
+		t.Helper()
+		q, err := b.Start(t.Context(), scope, me, Request{SQL: sql})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return q.ID
+	}
+	run := func(sql string) string {
+		t.Helper()
+		id := start(sql)
+		b.wait(t, id)
+		return id
+	}
+	of, other := run("SELECT eventName FROM first"), run("SELECT eventName FROM second")
+	failed := run("SELECT cast(eventName AS bigint) FROM first")
+	if q, err := b.Describe(t.Context(), scope, failed, ""); err != nil || q.Status != Failed || !strings.Contains(q.Error, "Name") {
+		t.Fatalf("%+v, %v", q, err)
+	}
+	ids, err := b.Forget(t.Context(), first)
+	if err != nil || len(ids) != 0 {
+		t.Fatal(ids, err)
+	}
+	for id, want := range map[string]string{of: Failed, failed: Failed, other: Finished} {
+		q, err := b.Describe(t.Context(), scope, id, "")
+		if err != nil || q.Status != want || (want == Failed) != (q.Error == erasedResults) {
+			t.Errorf("%+v, %v", q, err)
+		}
+		if _, err := os.Stat(b.resultPath(id)); (err == nil) != (want == Finished) {
+			t.Errorf("results of a query that is %s: %v", want, err)
+		}
+	}
+	again := run("SELECT eventName FROM first")
+	if err := b.ForgetEnded(t.Context(), again); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(b.resultPath(again)); !errors.Is(err, os.ErrNotExist) {
+		t.Error("left:", err)
+	}
+	if err := b.ForgetEnded(t.Context(), uuid.NewString()); err != nil {
+		t.Error("of a query that is forgotten:", err)
+	}
+}

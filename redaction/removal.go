@@ -15,11 +15,11 @@ import (
 
 // removal is what is still to be removed behind the erasures in a store.
 type removal struct {
-	until time.Time // queries that were started later have not read what was erased
-	from  int64     // sequence number of the snapshot from which on nothing names what was erased; 0: not known yet
+	readers []string // queries that ran at the erasure and whose results are to go when they end
+	from    int64    // sequence number of the snapshot from which on nothing names what was erased; 0: not known yet
 
-	results, table, log bool // what is done
-	told                string
+	ended, results, table, log bool // what is done
+	told                       string
 }
 
 // note writes down of which stores something is to be removed. The caller holds turn.
@@ -72,7 +72,11 @@ func (s *Service) remove(ctx context.Context, id string) (waits []string) {
 			waits = append(waits, fmt.Sprintf("%s: %v", busy, err))
 		}
 	}
-	step(&w.results, "results of queries", func(ctx context.Context) error { return s.cfg.Queries.Forget(ctx, id, w.until) })
+	step(&w.ended, "results of queries", func(ctx context.Context) (err error) {
+		w.readers, err = s.cfg.Queries.Forget(ctx, id)
+		return err
+	})
+	step(&w.results, "results of queries that run still", func(ctx context.Context) error { return s.readers(ctx, w) })
 	step(&w.table, "files of the table, which a query, a backup or another reader still needs", func(ctx context.Context) error { return s.cleanse(ctx, id, w) })
 	step(&w.log, "the durable log", func(ctx context.Context) error { return s.forget(ctx) })
 	s.tell(ctx, id, w, waits)
@@ -85,6 +89,20 @@ func (s *Service) remove(ctx context.Context, id string) (waits []string) {
 		return []string{fmt.Sprintf("the metadata: %v", err)}
 	}
 	s.log.Info("nothing holds what was erased any more", "store", id)
+	return nil
+}
+
+// readers forgets what the queries answered that ran at the erasure.
+func (s *Service) readers(ctx context.Context, w *removal) error {
+	if !w.ended {
+		return context.DeadlineExceeded // which ran is not known yet
+	}
+	for len(w.readers) > 0 {
+		if err := s.cfg.Queries.ForgetEnded(ctx, w.readers[0]); err != nil {
+			return err
+		}
+		w.readers = w.readers[1:]
+	}
 	return nil
 }
 

@@ -51,7 +51,9 @@ type Ingest interface {
 
 // Queries forgets what queries answered; *query.Service does.
 type Queries interface {
-	Forget(ctx context.Context, storeID string, until time.Time) error
+	// Forget removes the results of those over a store that have ended, and names those that run; ForgetEnded those of one of them, for whose end it waits.
+	Forget(ctx context.Context, storeID string) (running []string, err error)
+	ForgetEnded(ctx context.Context, id string) error
 }
 
 // Config is what a Service is made of.
@@ -67,7 +69,7 @@ type Config struct {
 	Log        *slog.Logger
 	Registerer prometheus.Registerer // nil: metrics are counted and not exposed
 	Every      time.Duration         // between two looks at what is still to be removed; 0: two seconds
-	Now        func() time.Time      // as queries have it; nil: time.Now
+	Now        func() time.Time      // of what leaves say; nil: time.Now
 }
 
 const (
@@ -126,7 +128,7 @@ func Open(ctx context.Context, cfg Config) (*Service, error) {
 		}
 	}
 	for _, id := range ids {
-		s.work[id] = &removal{until: cfg.Now()}
+		s.work[id] = &removal{}
 	}
 	s.pending.Set(float64(len(ids)))
 	run, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -259,7 +261,7 @@ func (s *Service) Erase(ctx context.Context, sc meta.Scope, r Request) (a Answer
 // erase commits the erasure. What is to be removed behind it is noted before.
 func (s *Service) erase(ctx context.Context, id string, r Request, a *Answer) error {
 	was := s.work[id]
-	s.work[id] = &removal{until: s.cfg.Now()}
+	s.work[id] = &removal{}
 	if err := s.note(ctx); err != nil {
 		return err
 	}
@@ -273,7 +275,6 @@ func (s *Service) erase(ctx context.Context, id string, r Request, a *Answer) er
 	if err != nil {
 		return err // it may have been committed: what is noted is removed, which does no harm
 	}
-	s.work[id].until = s.cfg.Now() // a query that was started before may have read the event
 	a.Erased = len(erased)
 	s.erased.Add(float64(len(erased)))
 	for i := range erased {
