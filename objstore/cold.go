@@ -150,7 +150,7 @@ func (l *Local) copyCold(ctx context.Context, from, to string) (err error) {
 	if err := l.at("copied"); err != nil {
 		return err
 	}
-	if err := makeDirs(l.coldRoot(), filepath.Dir(to)); err != nil {
+	if err := l.makeDirs(l.coldRoot(), filepath.Dir(to)); err != nil {
 		return err
 	}
 	// What was removed while it was copied must not come back: a copy has its name only while the object has its own, and a removal takes the copy first.

@@ -28,7 +28,10 @@ type Local struct {
 	immutable bool // files get the flag of that name
 
 	moving sync.Mutex               // held for a removal, and where a move to colder storage gives something its name
-	crash  func(point string) error // of tests: an error ends a move there as a crash would
+	crash  func(point string) error // of tests: an error ends a move there as a crash would, and is that of a step of Put
+
+	made    sync.Mutex
+	durable map[string]bool // folders whose names this process has synced
 }
 
 // at is a point at which a test may end a move.
@@ -121,8 +124,8 @@ func (l *Local) Put(ctx context.Context, key string, r io.Reader, size int64, on
 	if err == nil && n != size {
 		err = fmt.Errorf("%d bytes came, %d were announced: %w", n, size, io.ErrUnexpectedEOF)
 	}
-	if err == nil {
-		err = f.Sync()
+	if err = errors.Join(err, l.at("write")); err == nil {
+		err = errors.Join(f.Sync(), l.at("sync"))
 	}
 	if cerr := f.Close(); err == nil {
 		err = cerr
@@ -130,18 +133,11 @@ func (l *Local) Put(ctx context.Context, key string, r io.Reader, size int64, on
 	if err != nil {
 		return fmt.Errorf("put %s: %w", key, err)
 	}
-	if err := makeDirs(l.root, filepath.Dir(path)); err != nil {
+	if err := l.makeDirs(l.root, filepath.Dir(path)); err != nil {
 		return fmt.Errorf("put %s: %w", key, err)
 	}
-	if onlyNew {
-		if err = os.Link(aside, path); err == nil {
-			err = os.Remove(aside) // a file with the flag would keep its other name, too
-		}
-	} else {
-		err = unsealed(path, func() error { return os.Rename(aside, path) })
-	}
-	if err == nil {
-		err = l.seal(path)
+	if err = l.at("name"); err == nil {
+		err = l.give(aside, path, onlyNew)
 	}
 	switch {
 	case errors.Is(err, fs.ErrExist):
@@ -149,24 +145,58 @@ func (l *Local) Put(ctx context.Context, key string, r io.Reader, size int64, on
 	case err != nil:
 		return fmt.Errorf("put %s: %w", key, err)
 	}
-	if err := syncDir(filepath.Dir(path)); err != nil {
+	if err := errors.Join(syncDir(filepath.Dir(path)), l.at("sync of the name")); err != nil {
 		return fmt.Errorf("put %s: %w", key, err)
 	}
 	return nil
 }
 
-// makeDirs makes dir and its missing parents, down from root, each durable in its parent.
-func makeDirs(root, dir string) error {
-	if _, err := os.Stat(dir); err == nil || dir == root {
-		return err
+// makeDirs makes dir and its missing parents, down from root, each durable in its parent. A folder that is there need not be durable: another Put, or a start
+// before this one, may have made it and not come to its sync. So each is synced once.
+func (l *Local) makeDirs(root, dir string) error {
+	l.made.Lock()
+	defer l.made.Unlock()
+	return l.makeDurable(root, dir)
+}
+
+func (l *Local) makeDurable(root, dir string) error {
+	if dir == root || l.durable[dir] {
+		return nil
 	}
-	if err := makeDirs(root, filepath.Dir(dir)); err != nil {
+	if err := l.makeDurable(root, filepath.Dir(dir)); err != nil {
 		return err
 	}
 	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	return syncDir(filepath.Dir(dir))
+	if err := errors.Join(syncDir(filepath.Dir(dir)), l.at("sync of a folder")); err != nil {
+		return err
+	}
+	if l.durable == nil {
+		l.durable = map[string]bool{}
+	}
+	l.durable[dir] = true
+	return nil
+}
+
+// give gives a file its name.
+func (l *Local) give(aside, path string, onlyNew bool) (err error) {
+	if onlyNew {
+		if err = os.Link(aside, path); err == nil {
+			err = os.Remove(aside) // a file with the flag would keep its other name, too
+		}
+	} else {
+		err = unsealed(path, func() error { return os.Rename(aside, path) })
+	}
+	if errors.Is(err, fs.ErrNotExist) { // its folder was taken away by somebody: the next Put makes it again
+		l.made.Lock()
+		defer l.made.Unlock()
+		clear(l.durable)
+	}
+	if err == nil {
+		err = l.seal(path)
+	}
+	return err
 }
 
 func syncDir(dir string) error {
