@@ -33,6 +33,8 @@ type FS interface {
 	MkdirAll(name string) error
 	// SyncDir makes the names in a directory durable.
 	SyncDir(name string) error
+	// Free tells how many bytes the file system that a directory lies on has left for files of this user.
+	Free(name string) (int64, error)
 }
 
 // File is an open file.
@@ -95,6 +97,14 @@ func (osFS) SyncDir(name string) error {
 		return err
 	}
 	return errors.Join(d.Sync(), d.Close())
+}
+
+func (osFS) Free(name string) (int64, error) {
+	var s unix.Statfs_t
+	if err := unix.Statfs(name, &s); err != nil {
+		return 0, &fs.PathError{Op: "statfs", Path: name, Err: err}
+	}
+	return int64(s.Bavail) * int64(s.Bsize), nil
 }
 
 func (f osFile) Size() (int64, error) {

@@ -103,8 +103,14 @@ func (r *running) kill(t *testing.T) {
 
 func serve(t *testing.T, bin, dir string, env []string, args ...string) *running {
 	t.Helper()
+	return serveBy(t, []string{bin}, dir, env, args...)
+}
+
+// serveBy is serve with a command that comes to be loch.
+func serveBy(t *testing.T, command []string, dir string, env []string, args ...string) *running {
+	t.Helper()
 	r := &running{dir: dir, log: &output{}, done: make(chan error, 1)}
-	r.cmd = exec.Command(bin, append([]string{"serve", "--data", dir, "--listen", "127.0.0.1:0", "--account", account, "--region", "us-east-1"}, args...)...)
+	r.cmd = exec.Command(command[0], append(append(command[1:len(command):len(command)], "serve", "--data", dir, "--listen", "127.0.0.1:0", "--account", account, "--region", "us-east-1"), args...)...)
 	r.cmd.Env = append(os.Environ(), env...)
 	r.cmd.Stderr = r.log
 	out, err := r.cmd.StdoutPipe()

@@ -25,6 +25,7 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -48,6 +49,7 @@ type Options struct {
 	After        int64                 // sequences given begin above it, and above every one that the log holds
 	SegmentBytes int64                 // a segment is closed when it is larger; default 64 MiB, at most MaxBytes/4
 	MaxBytes     int64                 // all segments together; appends beyond are refused with ErrFull; default 1 GiB. No record is larger than a quarter
+	Reserve      int64                 // appends are refused with ErrFailed where the file system has less left than this and as much as the log holds; default 64 MiB, negative: none
 	RetryAfter   time.Duration         // default 1 s; negative: at once, when an append asks
 	FS           disk.FS               // default disk.OS
 	Logger       *slog.Logger          // default slog.Default()
@@ -281,8 +283,31 @@ func (l *Log) Failing() error {
 	return nil
 }
 
+// room tells whether the disk has room for n more bytes. What the log holds is released when it is in the tables, and they may lie on the same disk: a log that took the last of
+// it could never be emptied.
+func (l *Log) room(n int64) error {
+	if l.opt.Reserve < 0 {
+		return nil
+	}
+	free, err := l.opt.FS.Free(l.opt.Dir)
+	if err != nil {
+		return err
+	}
+	if least := l.opt.Reserve + l.bytes.Load() + n; free < least {
+		return fmt.Errorf("%w: %d bytes are left, and %d are kept free so that the log can be brought to the tables", syscall.ENOSPC, free, least)
+	}
+	return nil
+}
+
 // commit makes a group durable, all of it or (as far as anybody is told) none.
 func (l *Log) commit(group []*request) error {
+	size := int64(0)
+	for _, r := range group {
+		size += int64(len(r.data))
+	}
+	if err := l.room(size); err != nil {
+		return l.fail(err)
+	}
 	if l.file == nil || l.active.size >= l.opt.SegmentBytes {
 		if err := l.rotate(); err != nil {
 			return l.fail(err)
@@ -335,6 +360,9 @@ func (l *Log) fail(err error) error {
 // rotate ends the active segment and begins a new one. After a failure it first cuts the segment back to what was acknowledged, so
 // that no record that was refused comes back in a replay.
 func (l *Log) rotate() error {
+	if err := l.room(0); err != nil {
+		return err
+	}
 	if l.file != nil {
 		if err := l.file.Close(); err != nil {
 			l.log.Warn("closing a segment failed", "segment", l.active.name, "error", err)

@@ -536,3 +536,37 @@ func BenchmarkAppend(b *testing.B) {
 		}
 	})
 }
+
+// scarce is a file system with so much left.
+type scarce struct {
+	disk.FS
+	left atomic.Int64
+}
+
+func (s *scarce) Free(string) (int64, error) { return s.left.Load(), nil }
+
+// TestReserve: the log leaves room for what it holds to be written once more, and a reserve; it takes appends again when there is more.
+func TestReserve(t *testing.T) {
+	fs := &scarce{FS: disk.OS}
+	fs.left.Store(10_000)
+	l := open(t, Options{Dir: t.TempDir(), FS: fs, Reserve: 5000, RetryAfter: time.Millisecond, Logger: slog.New(slog.DiscardHandler)})
+	data := make([]byte, 1000)
+	taken := 0
+	var err error
+	for ; err == nil; taken++ {
+		if _, err = l.Append(t.Context(), 1, data, nil); err == nil {
+			fs.left.Add(-1000 - recordSize)
+		}
+	}
+	if taken--; !errors.Is(err, ErrFailed) || !errors.Is(err, syscall.ENOSPC) || taken != 2 { // then 7,952 are left, and 5,000 + 2,208 + 1,000 wanted
+		t.Errorf("%d were taken, then %v", taken, err)
+	}
+	if l.Failing() == nil {
+		t.Error("a log without room does not say so")
+	}
+	fs.left.Store(20_000)
+	for l.Failing() != nil {
+		runtime.Gosched()
+	}
+	add(t, l, "more")
+}

@@ -53,6 +53,7 @@ func Open(opt Options) (_ *Log, err error) {
 	opt.MaxBytes = cmp.Or(opt.MaxBytes, 1<<30)
 	// The active segment cannot be released. With a quarter each for it and for its last record, an append fits once the others are.
 	opt.SegmentBytes = min(cmp.Or(opt.SegmentBytes, 64<<20), opt.MaxBytes/4)
+	opt.Reserve = cmp.Or(opt.Reserve, 64<<20)
 	opt.RetryAfter = cmp.Or(opt.RetryAfter, time.Second)
 	if opt.FS == nil {
 		opt.FS = disk.OS

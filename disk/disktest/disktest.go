@@ -8,7 +8,7 @@ import (
 )
 
 // Hook is asked before each operation ("create", "open", "rename", "remove", "readdir", "mkdir", "syncdir", "write", "sync", "truncate",
-// "read") on a name; its error becomes the operation's. For a write it may give n ≥ 0 of bytes that reach the file before the error.
+// "read", "free") on a name; its error becomes the operation's. For a write it may give n ≥ 0 of bytes that reach the file before the error.
 // It may be called from several goroutines.
 type Hook func(op, name string) (n int, err error)
 
@@ -101,6 +101,14 @@ func (f *FS) SyncDir(name string) error {
 		return err
 	}
 	return f.FS.SyncDir(name)
+}
+
+// Free is disk.FS's.
+func (f *FS) Free(name string) (int64, error) {
+	if err := f.ask("free", name); err != nil {
+		return 0, err
+	}
+	return f.FS.Free(name)
 }
 
 func (f *file) Write(b []byte) (int, error) {
