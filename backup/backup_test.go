@@ -420,3 +420,68 @@ func mustKey(s objstore.Store, uri string) string {
 	key, _ := s.Key(uri)
 	return key
 }
+
+// TestPrune: old points go, and what they alone named; what is left can be restored. Nothing goes while a point may be in the making.
+func TestPrune(t *testing.T) {
+	r := newRig(t, keyed(t), nil, time.Hour)
+	store := r.create("main")
+	root := t.TempDir()
+	to, err := objstore.OpenLocal(root)
+	r.ok(err)
+	for i := range 4 {
+		r.accept(store, "a", i*10, 10)
+		r.flush()
+		if i == 2 {
+			for {
+				worked, err := r.lake.Compact(t.Context(), store)
+				r.ok(err)
+				if !worked {
+					break
+				}
+			}
+		}
+		r.point(to, fmt.Sprint("p", i))
+	}
+	if _, err := Prune(t.Context(), to, 0); err == nil {
+		t.Error("every point was removed")
+	}
+	if _, err := r.tryPoint(t.Context(), &killed{Store: to, left: 2}, "cut"); !errors.Is(err, errKilled) {
+		t.Fatal(err)
+	}
+	if _, err := Prune(t.Context(), to, 2); err == nil || !strings.Contains(err.Error(), "point cut is being made") {
+		t.Errorf("beside a point in the making: %v", err)
+	}
+	long := time.Now().Add(-2 * cutOff)
+	r.ok(filepath.WalkDir(root, func(path string, d os.DirEntry, err error) error {
+		return errors.Join(err, os.Chtimes(path, long, long))
+	}))
+	gone, err := Prune(t.Context(), to, 2)
+	if err != nil || len(gone.Points) != 2 || gone.Points[0] != "p0" || gone.Files == 0 {
+		t.Errorf("%+v, %v", gone, err)
+	}
+	points, unfinished, err := Points(t.Context(), to)
+	if err != nil || len(points) != 2 || unfinished != nil {
+		t.Errorf("left are %d points, %v, %v", len(points), unfinished, err)
+	}
+	named := map[string]bool{}
+	for _, p := range points {
+		for _, f := range p.Files {
+			named[f.Object] = true
+		}
+	}
+	r.ok(to.List(t.Context(), lakePrefix, "", func(o objstore.Object) error {
+		if !named[o.Key] {
+			t.Errorf("%s is left", o.Key)
+		}
+		return nil
+	}))
+	r.close()
+	for name, want := range map[string]int{"p2": 30, "p3": 40} {
+		n := restored(t, to, name)
+		if got := n.ids(store); len(got) != want {
+			t.Errorf("point %s: %d events, not %d", name, len(got), want)
+		}
+		n.verify()
+		n.close()
+	}
+}

@@ -85,7 +85,7 @@ type run struct {
 
 // Run makes a point of a frozen state. What earlier points have of it is not copied again.
 func Run(ctx context.Context, opt Options) (Result, error) {
-	r := &run{Options: opt, known: map[string]File{}, have: map[string]int64{}}
+	r := &run{Options: opt, known: map[string]File{}}
 	if err := r.begin(ctx); err != nil {
 		return Result{}, err
 	}
@@ -111,13 +111,14 @@ func Run(ctx context.Context, opt Options) (Result, error) {
 	for _, f := range r.point.Files {
 		r.point.Bytes += f.Size
 	}
+	if err := r.whole(ctx); err != nil {
+		return Result{}, err
+	}
 	if err := r.point.write(ctx, r.To); err != nil {
 		return Result{}, err
 	}
-	if len(r.copied) > 0 {
-		if err := r.To.Delete(ctx, pointKey(r.point.Name, copiedFile)); err != nil {
-			return Result{}, err
-		}
+	if err := r.To.Delete(ctx, pointKey(r.point.Name, copiedFile)); err != nil {
+		return Result{}, err
 	}
 	r.result.Point = r.point
 	return r.result, nil
@@ -154,14 +155,37 @@ func (r *run) begin(ctx context.Context) error {
 			r.known[f.Object] = f
 		}
 	}
-	err = r.To.List(ctx, lakePrefix, "", func(o objstore.Object) error {
-		r.have[o.Key] = o.Size
+	if r.have, err = r.list(ctx); err != nil {
+		return err
+	}
+	return r.note(ctx) // that a point is being made
+}
+
+// list gives the sizes of the shared objects that there are.
+func (r *run) list(ctx context.Context) (map[string]int64, error) {
+	have := map[string]int64{}
+	err := r.To.List(ctx, lakePrefix, "", func(o objstore.Object) error {
+		have[o.Key] = o.Size
 		return nil
 	})
 	if errors.Is(err, objstore.ErrNotExist) {
-		return nil
+		err = nil
 	}
-	return err
+	return have, err
+}
+
+// whole looks once more whether all is there: who removes old points may have begun before this one.
+func (r *run) whole(ctx context.Context) error {
+	have, err := r.list(ctx)
+	if err != nil {
+		return err
+	}
+	for _, f := range r.point.Files {
+		if size, ok := have[f.Object]; strings.HasPrefix(f.Object, lakePrefix) && (!ok || size != f.Size) {
+			return fmt.Errorf("%s was removed while the point was made: make it again", f.Object)
+		}
+	}
+	return nil
 }
 
 // noted reads what a point that was not finished had copied.
@@ -217,6 +241,11 @@ func (r *run) tell(ctx context.Context, f File, copied bool) error {
 	if len(r.unnoted) < noteFiles && r.unbytes < noteBytes {
 		return nil
 	}
+	return r.note(ctx)
+}
+
+// note writes down what was copied so far. The caller holds mu, or nobody else is there yet.
+func (r *run) note(ctx context.Context) error {
 	r.copied, r.unnoted, r.unbytes = append(r.copied, r.unnoted...), nil, 0
 	text, err := json.Marshal(r.copied)
 	if err != nil {

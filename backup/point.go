@@ -117,9 +117,13 @@ func readAll(ctx context.Context, from objstore.Store, key string) ([]byte, erro
 
 // names lists the points, the unfinished ones among them, in order of their names.
 func names(ctx context.Context, from objstore.Store) (all []string, err error) {
+	something := errors.New("there is something in it")
 	err = from.ListFolders(ctx, pointsPrefix, func(folder string) error {
-		all = append(all, strings.TrimSuffix(strings.TrimPrefix(folder, pointsPrefix), "/"))
-		return nil
+		err := from.List(ctx, folder, "", func(objstore.Object) error { return something }) // an empty folder is what is left of a point that was removed
+		if errors.Is(err, something) {
+			all, err = append(all, strings.TrimSuffix(strings.TrimPrefix(folder, pointsPrefix), "/")), nil
+		}
+		return err
 	})
 	if errors.Is(err, objstore.ErrNotExist) {
 		err = nil
