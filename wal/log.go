@@ -23,6 +23,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -240,7 +241,7 @@ func (l *Log) Rotate(ctx context.Context) (int64, error) {
 func (l *Log) Holds(upTo int64) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return len(l.closed) > 0 && l.closed[0].first <= upTo
+	return slices.ContainsFunc(l.closed, func(s segment) bool { return s.first <= s.last && s.first <= upTo }) // an empty one may be older than the sequence
 }
 
 // Quarantined names the copies of damaged segments that wait for people to look at them. Nothing removes them.

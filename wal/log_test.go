@@ -166,6 +166,34 @@ func TestRotate(t *testing.T) {
 	}
 }
 
+// A log that holds nothing when it is opened anew holds nothing of what was appended before.
+func TestRotateAfterOpening(t *testing.T) {
+	dir := t.TempDir()
+	for range 3 {
+		l, err := Open(Options{Dir: dir, After: 100})
+		if err != nil {
+			t.Fatal(err)
+		}
+		upTo, err := l.Rotate(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if l.Holds(upTo) {
+			t.Errorf("an empty log holds something up to %d: %v", upTo, segments(t, dir))
+		}
+		add(t, l, "secret")
+		if upTo, err = l.Rotate(t.Context()); err != nil || !l.Holds(upTo) {
+			t.Error(upTo, err)
+		}
+		if err := l.Release(upTo); err != nil || l.Holds(upTo) {
+			t.Error("released, and still held", err)
+		}
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestSequencesGoOnThoughTheFolderIsLost(t *testing.T) {
 	l := open(t, Options{Dir: t.TempDir(), After: 500})
 	if seq := add(t, l, "a"); seq != 501 {
