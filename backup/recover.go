@@ -28,7 +28,7 @@ import (
 // Recovering says what is recovered, and where to.
 type Recovering struct {
 	Objects objstore.Store // of the lake
-	Dir     string         // the new data folder; it must be empty, but for secrets, or missing
+	Dir     string         // the data folder: a new one, or one that lost its metadata; see Survivors
 	KeyDir  string         // of the secrets; "": Dir
 	// Progress is called for every store that is done.
 	Progress func(done, total int)
@@ -41,8 +41,12 @@ type Recovered struct {
 	Rebuilt  []string  `json:"rebuilt"`  // of these, those that the copy does not know
 	Gone     int       `json:"gone"`     // stores whose log is there, and that were removed for good
 	Unlogged int64     `json:"unlogged"` // events that were committed and that the logs did not tell of yet: they do now
+	Log      bool      `json:"log"`      // the folder had its durable log still: what it holds and no table has is replayed by the next start
 	Notes    []string  `json:"notes"`    // what an operator should know
 }
+
+// Survivors are what a data folder may hold that lost nothing but its metadata. Of these only the durable log matters.
+var Survivors = []string{"wal", "identity", "results", "cache", "engine", "deliveries", "compaction", "backup", "copies", "redaction", AddressFile, metaFile + "-wal", metaFile + "-shm", metaFile + ".new"}
 
 // recovery is one run.
 type recovery struct {
@@ -70,6 +74,9 @@ func Recover(ctx context.Context, in Recovering) (Recovered, error) {
 		return r.report, err
 	}
 	aside := filepath.Join(r.Dir, metaFile+".new")
+	if err := r.survivors(aside); err != nil {
+		return r.report, err
+	}
 	if err := r.copied(ctx, aside); err != nil {
 		return r.report, err
 	}
@@ -91,6 +98,22 @@ func Recover(ctx context.Context, in Recovering) (Recovered, error) {
 		return r.report, err
 	}
 	return r.report, commitMeta(r.Dir, aside)
+}
+
+// survivors looks for a durable log, and removes what belonged to the metadata that is lost: SQLite's own files, and the identity indexes, which may cover what no table has.
+func (r *recovery) survivors(aside string) error {
+	segments, err := filepath.Glob(filepath.Join(r.Dir, "wal", "*.wal"))
+	if err != nil {
+		return err
+	}
+	r.report.Log = len(segments) > 0
+	for _, name := range []string{metaFile + "-wal", metaFile + "-shm", "identity"} {
+		err = errors.Join(err, os.RemoveAll(filepath.Join(r.Dir, name)))
+	}
+	for _, end := range []string{"", "-wal", "-shm"} {
+		err = errors.Join(err, os.RemoveAll(aside+end))
+	}
+	return err
 }
 
 func (r *recovery) readKey() error {
@@ -182,8 +205,17 @@ func (r *recovery) all(ctx context.Context) error {
 		}
 	}
 	for i := range found {
-		// There is no durable log any more, so every table has all that there is for it; sequences go on above all that were given.
+		if found[i].Gone {
+			continue
+		}
+		// Without a durable log every table has all that there is for it, and sequences go on above all that were given. With one, what a table may lack is replayed; what it
+		// has is known by its identity.
 		found[i].Table.Applied = r.applied
+		if r.report.Log {
+			if found[i].Table.Applied, err = lake.AppliedIn(ctx, r.Objects, found[i].Table.Location); err != nil {
+				return fmt.Errorf("store %s: %w", found[i].Store.ID, err)
+			}
+		}
 	}
 	return r.db.Recover(ctx, found)
 }

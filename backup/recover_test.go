@@ -117,6 +117,43 @@ func TestRecover(t *testing.T) {
 	}
 }
 
+// TestRecoverLostMetadata: where the durable log is left, what had been accepted comes back, too.
+func TestRecoverLostMetadata(t *testing.T) {
+	a := newAfar(t)
+	store, other := a.create("main"), a.create("other")
+	a.accept(store, "a", 0, 50)
+	a.accept(other, "o", 0, 5)
+	a.copyNow()
+	a.accept(store, "b", 0, 20)
+	a.ok(a.ingest.Flush(t.Context()))
+	a.accept(other, "p", 0, 3) // in the log alone, below the sequence of what follows
+	_, err := a.accept(store, "c", 0, 7).Wait(t.Context())
+	a.ok(err)
+	objects := a.lost(nil)
+	dir := keyed(t)
+	a.ok(os.CopyFS(filepath.Join(dir, "wal"), os.DirFS(filepath.Join(a.dir, "wal"))))
+	a.ok(os.CopyFS(filepath.Join(dir, "identity"), os.DirFS(filepath.Join(a.dir, "identity"))))
+	a.ok(EmptyDir(dir, Survivors...))
+	if err := EmptyDir(dir); err == nil {
+		t.Error("a folder with a durable log is empty")
+	}
+	found, err := Recover(t.Context(), Recovering{Objects: objects, Dir: dir})
+	if err != nil || !found.Log || found.Unlogged != 20 {
+		t.Fatalf("%+v, %v", found, err)
+	}
+	n := newRig(t, dir, objects, time.Hour)
+	n.flush()
+	if got, of := n.ids(store), n.ids(other); len(got) != 77 || len(of) != 8 {
+		t.Errorf("%d and %d events, not 77 and 8", len(got), len(of))
+	}
+	n.accept(store, "c", 0, 8)
+	n.flush()
+	if got := n.ids(store); len(got) != 78 {
+		t.Errorf("%d events after the same came again, and one more; not 78", len(got))
+	}
+	n.verify()
+}
+
 // TestRecoverUnpublished: commits that the log did not tell of when the disk was lost come back, merged with others or not, and the log tells of them then.
 func TestRecoverUnpublished(t *testing.T) {
 	for _, merged := range []bool{false, true} {

@@ -172,8 +172,8 @@ func EmptyLake(ctx context.Context, objects objstore.Store) error {
 	return nil
 }
 
-// EmptyDir refuses a data folder that holds anything but secrets. A missing one is empty.
-func EmptyDir(dir string) error {
+// EmptyDir refuses a data folder that holds anything but secrets and what is named. A missing one is empty.
+func EmptyDir(dir string, but ...string) error {
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -182,7 +182,7 @@ func EmptyDir(dir string) error {
 		return err
 	}
 	for _, e := range entries {
-		if name := e.Name(); name != "lock" && name != "lost+found" && !slices.Contains(Secrets, name) {
+		if name := e.Name(); name != "lock" && name != "lost+found" && !slices.Contains(Secrets, name) && !slices.Contains(but, name) {
 			return fmt.Errorf("%s is not empty: it holds %s. Name a folder that is empty, but for secrets, or not there yet", dir, name)
 		}
 	}
@@ -314,7 +314,7 @@ func KeysMissing(keyDir, key string) (notes []string, err error) {
 		notes = append(notes, "proof.key is another one than that which the transparency logs are signed by, "+key)
 	}
 	for _, s := range [][2]string{{access.CredentialsFile, "a new root key is made, and clients need that"}, {"token.key", "paging tokens and the catalog's bearer tokens of before are refused"},
-		{"signing.key", "deliveries of before no longer verify by the server's keys"}} {
+		{"signing.key", "query results that were delivered before, if any were, no longer verify by the server's keys"}} {
 		if _, err := os.Stat(filepath.Join(keyDir, s[0])); errors.Is(err, fs.ErrNotExist) {
 			notes = append(notes, s[0]+" is missing: "+s[1])
 		}

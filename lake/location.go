@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -72,6 +73,24 @@ func Parent(ctx context.Context, objects objstore.Store, key string) (location s
 		location = f.MetadataFile
 	}
 	return location, nil
+}
+
+// AppliedIn is the durable log's sequence up to which the table holds everything, as its metadata at a location tells; 0 where it tells nothing. The metadata database may know
+// of a later one: commits without events are told there alone.
+func AppliedIn(ctx context.Context, objects objstore.Store, location string) (int64, error) {
+	m, err := (&Lake{objects: objects, cache: newLRU[[]byte](metadataCacheBytes)}).readMetadata(ctx, location)
+	if err != nil {
+		return 0, err
+	}
+	snap := m.CurrentSnapshot()
+	if snap == nil || snap.Summary == nil || snap.Summary.Properties[appliedProperty] == "" {
+		return 0, nil
+	}
+	n, err := strconv.ParseInt(snap.Summary.Properties[appliedProperty], 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("%s: %s: %w", location, appliedProperty, err)
+	}
+	return n, nil
 }
 
 // MadeAt finds out by the tables' own metadata which URI their locations begin with: "" where there is no table.

@@ -36,7 +36,7 @@ type cli struct {
 	Verify    verifyCmd    `cmd:"" help:"Check a stopped server's lake, a proof, or delivered query results: that nothing in them was changed, added or taken away."`
 	Backup    backupCmd    `cmd:"" help:"Copy a server's data, running or not, to a folder or a bucket: a consistent point, and only what is new since the last."`
 	Restore   restoreCmd   `cmd:"" help:"Put a point of a backup back, or check it."`
-	Recover   recoverCmd   `cmd:"" help:"Make a lost data folder anew from the bucket where the tables lie."`
+	Recover   recoverCmd   `cmd:"" help:"Make a lost data folder anew from the bucket where the tables lie, or a lost meta.db from tables and logs."`
 	Demo      demoCmd      `cmd:"" help:"See what Loch does: a server, a month of an invented organisation's events, and telling queries."`
 	Generate  generateCmd  `cmd:"" help:"Write generated log files, laid out as a trail lays them out."`
 	Version   versionCmd   `cmd:"" help:"Print the version."`

@@ -91,9 +91,9 @@ func (r *restoreCmd) check(ctx context.Context, from objstore.Store, point *back
 	return nil
 }
 
-// newDataFolder makes and locks a data folder that holds nothing but secrets.
-func newDataFolder(dir string) (unlock func() error, err error) {
-	if err := backup.EmptyDir(dir); err != nil {
+// newDataFolder makes and locks a data folder that holds nothing but secrets and what is named.
+func newDataFolder(dir string, but ...string) (unlock func() error, err error) {
+	if err := backup.EmptyDir(dir, but...); err != nil {
 		return nil, err
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
