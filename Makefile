@@ -7,7 +7,7 @@ FUZZTIME ?= 20000x
 EVENTS ?= 200000
 SOAK ?= 30m
 
-.PHONY: build test tools lint unit race clients fuzz fuzz-short differential differential-short tamper soak bench model clean
+.PHONY: build test tools lint unit race clients fuzz fuzz-short differential differential-short tamper soak bench growth model clean
 
 build: ## the loch binary
 	go build -trimpath -o $(BUILD)/bin/loch ./cmd/loch
@@ -62,6 +62,9 @@ soak: build $(BUILD)/bin/versitygw ## SOAK (30m) of random load, kills, failing 
 
 bench: build ## speed, size and memory against floor and peers; writes the table of docs/benchmarks.md to standard output
 	go run ./bench --events $(EVENTS)
+
+growth: ## brings fifty million events in ten parts: the last must cost what the first did (about 30 GB in TMPDIR, half an hour)
+	go run ./bench --only growth --events 50000000
 
 model: $(BUILD)/venv/.ready ## the service model, derived anew from botocore
 	$(BUILD)/venv/bin/python api/model/gen.py
