@@ -221,7 +221,7 @@ func (s *Service) Erase(ctx context.Context, sc meta.Scope, r Request) (a Answer
 	if err != nil {
 		return a, err
 	}
-	a.Store = store.ID
+	a.Store, a.Events, a.Waits, a.Also = store.ID, []Event{}, []string{}, []string{} // lists also where they are empty
 	if err := s.cfg.Ingest.Flush(ctx); err != nil {
 		return a, fmt.Errorf("events wait for their tables: %w", err)
 	}
@@ -254,7 +254,7 @@ func (s *Service) Erase(ctx context.Context, sc meta.Scope, r Request) (a Answer
 			return a, err
 		}
 	}
-	a.Waits = s.removeSoon(ctx, store.ID)
+	a.Waits = append(a.Waits, s.removeSoon(ctx, store.ID)...)
 	return a, nil
 }
 
@@ -299,7 +299,11 @@ func (s *Service) mayErase(ctx context.Context, id string, events []lake.Kept) e
 
 func (s *Service) find(ctx context.Context, sc meta.Scope, ref string) (meta.EventDataStore, error) {
 	if id := registry.HistoryID(sc.Account); ref == HistoryStore || ref == id {
-		return s.cfg.DB.Store(ctx, id)
+		store, err := s.cfg.DB.Store(ctx, id)
+		if errors.Is(err, meta.ErrNotFound) {
+			err = awserr.New("EventDataStoreNotFoundException", "The account has no event history: it has sent no events.")
+		}
+		return store, err
 	}
 	if store, err := s.cfg.Stores.StoreByName(ctx, sc, ref); err == nil {
 		return store, nil
@@ -336,7 +340,7 @@ func (s *Service) also(ctx context.Context, sc meta.Scope, id, eventID string) (
 	} else if !errors.Is(err, meta.ErrNotFound) {
 		return nil, err
 	}
-	var names []string
+	names := []string{}
 	for _, other := range stores {
 		if other.ID == id {
 			continue
