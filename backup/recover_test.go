@@ -67,9 +67,15 @@ func recovered(t *testing.T, objects objstore.Store) (*rig, Recovered) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	db, err := meta.OpenSQLite(t.Context(), filepath.Join(dir, metaFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	verified(t, objects, db)
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
 	r := newRig(t, dir, objects, time.Hour)
-	r.verify()
-	r.ok(r.logs.Flush(t.Context()))
 	r.verify()
 	return r, found
 }

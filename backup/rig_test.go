@@ -158,16 +158,24 @@ func (r *rig) ids(store string) []string {
 	return slices.Sorted(maps.Keys(got))
 }
 
-// verify holds the lake against its logs.
+// verify holds the lake against its logs, once these are published.
 func (r *rig) verify() {
 	r.t.Helper()
-	rep, err := verify.Run(r.t.Context(), verify.Options{Objects: r.objects, Meta: r.db, Key: proof.NewKey(seed).Public(), Full: true, Now: time.Now().AddDate(0, 0, 9)}) // some tests remove what is due in eight days
-	r.ok(err)
+	r.ok(r.logs.Flush(r.t.Context()))
+	verified(r.t, r.objects, r.db)
+}
+
+func verified(t *testing.T, objects objstore.Store, db meta.DB) {
+	t.Helper()
+	rep, err := verify.Run(t.Context(), verify.Options{Objects: objects, Meta: db, Key: proof.NewKey(seed).Public(), Full: true, Now: time.Now().AddDate(0, 0, 9)}) // some tests remove what is due in eight days
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, f := range rep.Findings {
-		r.t.Errorf("%s %s: %s", f.Store, f.Object, f.Problem)
+		t.Errorf("%s %s: %s", f.Store, f.Object, f.Problem)
 	}
 	if rep.Stores == 0 {
-		r.t.Error("nothing was verified")
+		t.Error("nothing was verified")
 	}
 }
 
