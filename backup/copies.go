@@ -17,6 +17,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/klauspost/compress/zstd"
@@ -40,6 +41,8 @@ const (
 	copySoon    = time.Second      // after a change of what a user set
 	copyShare   = 20               // copies may take one part of so many of the time
 	soonShare   = 4                // and after a change of what a user set, of so many
+	copyAgain   = 10 * time.Second // after a failure
+	copyAlarm   = 5 * time.Minute  // of failures
 	copyPatient = 30 * time.Second // for what was accepted to be committed
 )
 
@@ -62,6 +65,7 @@ type Copies struct {
 	commits int64 // of the metadata, when it was copied last; -1: never
 	told    string
 	took    time.Duration // by the last copy, waiting for what was accepted not counted
+	failing atomic.Int64  // since when, in nanoseconds since the Unix epoch; 0: the last try was good
 	age     prometheus.Gauge
 	stop    context.CancelFunc
 	done    sync.WaitGroup
@@ -85,7 +89,7 @@ func newAge(r prometheus.Registerer) prometheus.Gauge {
 }
 
 func (c *Copies) run(ctx context.Context) {
-	for wait := copySoon; ; wait = max(copyEvery, c.took*copyShare) {
+	for wait := copySoon; ; {
 		soon := max(copySoon, c.took*soonShare)
 		begun := time.Now()
 		timer := time.NewTimer(wait)
@@ -102,12 +106,21 @@ func (c *Copies) run(ctx context.Context) {
 			case <-time.After(soon - min(soon, time.Since(begun))):
 			}
 		}
-		c.tell(ctx, c.copy(ctx))
+		err := c.copy(ctx)
+		c.tell(ctx, err)
+		if wait = max(copyEvery, c.took*copyShare); err != nil {
+			wait = copyAgain
+		}
 	}
 }
 
 // tell logs an error when it is new, and its end.
 func (c *Copies) tell(ctx context.Context, err error) {
+	if ctx.Err() == nil && err == nil {
+		c.failing.Store(0)
+	} else if ctx.Err() == nil {
+		c.failing.CompareAndSwap(0, time.Now().UnixNano())
+	}
 	switch {
 	case ctx.Err() != nil:
 	case err == nil && c.told != "":
@@ -117,6 +130,12 @@ func (c *Copies) tell(ctx context.Context, err error) {
 		c.told = err.Error()
 		c.cfg.Log.Error("the metadata was not copied to the object store; it is tried again", "error", err)
 	}
+}
+
+// Failing tells whether every try to copy has failed for five minutes: what users set since the last copy would be lost with the disk.
+func (c *Copies) Failing() bool {
+	since := c.failing.Load()
+	return since != 0 && time.Since(time.Unix(0, since)) >= copyAlarm
 }
 
 // copy makes a copy, if anything has changed since the last.

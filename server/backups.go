@@ -23,14 +23,15 @@ func (s *Server) openCopies(ctx context.Context) error {
 	if s.cfg.StoreURL == "" {
 		return nil
 	}
-	copies, err := backup.OpenCopies(ctx, backup.CopiesConfig{Meta: s.db, Objects: s.objects, Flush: s.Flush, Wake: s.changed, Dir: filepath.Join(s.cfg.Dir, "copies"), Log: s.log, Registerer: s.metrics})
+	var err error
+	s.copies, err = backup.OpenCopies(ctx, backup.CopiesConfig{Meta: s.db, Objects: s.objects, Flush: s.Flush, Wake: s.changed, Dir: filepath.Join(s.cfg.Dir, "copies"), Log: s.log, Registerer: s.metrics})
 	if err != nil {
 		return err
 	}
 	s.opened("copies of the metadata", func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, drainTime)
 		defer cancel()
-		return copies.Close(ctx)
+		return s.copies.Close(ctx)
 	})
 	return nil
 }

@@ -49,6 +49,9 @@ func (s *Server) health(w http.ResponseWriter, r *http.Request) {
 	} else if warning != "" {
 		lines = append(lines, "warning: "+warning)
 	}
+	if s.copies != nil && s.copies.Failing() {
+		lines = append(lines, "warning: the metadata is not copied to the object store: channels, tags and imports since the last copy would be lost with the disk")
+	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.WriteHeader(status)
 	_, _ = io.WriteString(w, strings.Join(lines, "\n")+"\n") // the asker may be gone: nobody is left to tell

@@ -59,7 +59,8 @@ type Server struct {
 	logs      *tlog.Service
 	logKey    proof.Key
 	leases    *backup.Leases
-	changed   chan struct{} // told of what users change
+	copies    *backup.Copies // nil: the tables lie in a folder
+	changed   chan struct{}  // told of what users change
 	objects   objstore.Store
 	bucket    *objstore.S3 // that the tables lie in; nil: they lie in a folder
 	mover     lake.Mover   // to colder storage; nil: there is none
