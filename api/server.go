@@ -13,6 +13,7 @@ import (
 	"github.com/lochlake/loch/access"
 	"github.com/lochlake/loch/api/model"
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/semaphore"
 )
 
 // Config is what a Server is made of.
@@ -34,6 +35,7 @@ type Server struct {
 	metrics    *metrics
 	mux        *http.ServeMux
 	operations map[string]operation
+	bodies     *semaphore.Weighted // bytes
 }
 
 // operation is one operation of the model, wired: body and query become its typed input.
@@ -59,6 +61,7 @@ func New(c Config) (*Server, error) {
 		metrics:    newMetrics(c.Metrics),
 		mux:        http.NewServeMux(),
 		operations: map[string]operation{},
+		bodies:     semaphore.NewWeighted(bodiesSize),
 	}
 	s.mux.Handle("POST /{$}", s.handle(controlPlane, s.serveJSON))
 	return s, nil

@@ -59,6 +59,7 @@ type request struct {
 	// control sets the connection's deadlines.
 	control *http.ResponseController
 	bytes   int64 // read of the body
+	holds   int64 // of Server.bodies
 }
 
 // ServeHTTP answers one request.
@@ -103,6 +104,7 @@ func (s *Server) handle(p protocol, serve func(*request) error) http.Handler {
 			}
 			q.done()
 		}()
+		defer func() { s.bodies.Release(q.holds) }()
 		if err := serve(q); err != nil {
 			q.fail(err)
 		}
@@ -203,6 +205,9 @@ func (q *request) verify() ([]byte, error) {
 	if q.r.ContentLength > q.p.limit {
 		return nil, tooLarge(q.p.limit)
 	}
+	if err := q.admit(); err != nil {
+		return nil, err
+	}
 	if err := q.control.SetReadDeadline(time.Now().Add(bodyTime)); err != nil {
 		return nil, awserr.Internal(err)
 	}
@@ -223,6 +228,22 @@ func (q *request) verify() ([]byte, error) {
 		return nil, err
 	}
 	return body, nil
+}
+
+// bodiesSize bounds the bodies of the calls that are being read or worked on, and so, some times over, their memory: the connections that may be open would be too many.
+const bodiesSize = 48 << 20
+
+// admit takes room for the body, until the call is answered. Where there is none the call is refused before anything of its body is read: then more come than can be worked on.
+func (q *request) admit() error {
+	n := q.r.ContentLength
+	if n < 0 {
+		n = q.p.limit // it does not say
+	}
+	if !q.s.bodies.TryAcquire(n) {
+		return awserr.New("ThrottlingException", "More calls come than can be worked on. Try again later.")
+	}
+	q.holds = n
+	return nil
 }
 
 // verifyStream checks the signature over the hash that the request names, and lets the body be read against it.
