@@ -27,6 +27,7 @@ import (
 
 const (
 	auditClients = 16
+	auditCrowd   = 1500   // clients of an overload
 	auditEach    = 100    // events of a call, the most that the API takes
 	auditPace    = 10_000 // events a second, where the calls come at a pace
 	// auditCheck is in the answer once for each event that was taken.
@@ -41,7 +42,7 @@ type auditTimes struct {
 	took    []time.Duration // from when the call was due to the end of its answer
 	wall    time.Duration   // from the first call to the last answer
 	tables  time.Duration   // from the first call until the tables have every event
-	refused int64           // answers that told to try again later
+	refused []time.Duration // that answers took which told to try again later
 	client  time.Duration   // CPU time of the clients
 	server  time.Duration
 	fsyncs  float64 // seconds, and their number
@@ -63,26 +64,29 @@ func audits(ctx context.Context, bin, dir string, events int, seed uint64) error
 	fmt.Printf("\n### PutAuditEvents: calls of %d events from %d clients\n\n", auditEach, auditClients)
 	fmt.Println("| calls come | events | events/s answered | events/s in tables | p50 ms | p99 ms | most ms | refused | calls a fsync | fsync ms | server µs of CPU an event | clients' |")
 	fmt.Println("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")
-	rows := 0
-	for n, pace := range []int{0, auditPace} {
+	rows, refusals := 0, ""
+	for n, load := range []struct {
+		name          string
+		pace, clients int
+	}{{"one after another", 0, auditClients}, {fmt.Sprintf("%d events a second", auditPace), auditPace, auditClients}, {fmt.Sprintf("from %d clients", auditCrowd), 0, auditCrowd}} {
 		calls, err := s.auditCalls(ctx, channel, max(events/auditEach, auditClients), seed+uint64(n))
 		if err != nil {
 			return err
 		}
 		rows += len(calls) * auditEach
-		t, err := s.auditRun(ctx, calls, pace, rows)
+		t, err := s.auditRun(ctx, calls, load.pace, load.clients, rows)
 		if err != nil {
 			return err
 		}
 		slices.Sort(t.took)
 		at := func(share float64) float64 { return t.took[int(share*float64(len(t.took)-1))].Seconds() * 1e3 }
 		sent := float64(len(calls) * auditEach)
-		name := "one after another"
-		if pace > 0 {
-			name = fmt.Sprintf("%d events a second", pace)
+		fmt.Printf("| %s | %.0f | %.0f | %.0f | %.1f | %.1f | %.1f | %d | %.1f | %.2f | %.1f | %.1f |\n", load.name, sent, sent/t.wall.Seconds(), sent/t.tables.Seconds(), at(0.5), at(0.99), at(1),
+			len(t.refused), float64(len(calls))/t.groups, t.fsyncs/t.groups*1e3, t.server.Seconds()/sent*1e6, t.client.Seconds()/sent*1e6)
+		if n := len(t.refused); n > 0 {
+			slices.Sort(t.refused)
+			refusals += fmt.Sprintf("Refusals (calls come %s): %d, p50 %.1f ms, p99 %.1f ms.\n", load.name, n, t.refused[n/2].Seconds()*1e3, t.refused[n*99/100].Seconds()*1e3)
 		}
-		fmt.Printf("| %s | %.0f | %.0f | %.0f | %.1f | %.1f | %.1f | %d | %.1f | %.2f | %.1f | %.1f |\n", name, sent, sent/t.wall.Seconds(), sent/t.tables.Seconds(), at(0.5), at(0.99), at(1),
-			t.refused, float64(len(calls))/t.groups, t.fsyncs/t.groups*1e3, t.server.Seconds()/sent*1e6, t.client.Seconds()/sent*1e6)
 	}
 	// A fast way to lose events would be worth nothing.
 	if got, err := s.ask(ctx, "SELECT count(DISTINCT eventID) FROM "+s.store); err != nil || got != strconv.Itoa(rows) {
@@ -91,7 +95,7 @@ func audits(ctx context.Context, bin, dir string, events int, seed uint64) error
 	if err := s.stop(); err != nil {
 		return err
 	}
-	fmt.Printf("\nThe server's peak: %.0f MB.\n", float64(peak(s.cmd.ProcessState))/1e6)
+	fmt.Printf("\n%sThe server's peak: %.0f MB.\n", refusals, float64(peak(s.cmd.ProcessState))/1e6)
 	return nil
 }
 
@@ -147,7 +151,7 @@ func (s *served) auditCalls(ctx context.Context, channel string, n int, seed uin
 }
 
 // auditRun sends the calls, at a pace of events a second or, where that is 0, as fast as answers come, and waits until the tables have as many rows as rows says.
-func (s *served) auditRun(ctx context.Context, calls []auditCall, pace, rows int) (t auditTimes, err error) {
+func (s *served) auditRun(ctx context.Context, calls []auditCall, pace, clients, rows int) (t auditTimes, err error) {
 	before, err := s.auditNumbers(ctx)
 	if err != nil {
 		return t, err
@@ -157,12 +161,13 @@ func (s *served) auditRun(ctx context.Context, calls []auditCall, pace, rows int
 		return t, err
 	}
 	t.took = make([]time.Duration, len(calls))
-	var next, refused atomic.Int64
+	var next atomic.Int64
 	var wg sync.WaitGroup
-	errs := make([]error, auditClients)
+	errs := make([]error, clients)
+	refused := make([][]time.Duration, clients)
 	cpu := ownCPU()
 	begun := time.Now()
-	for c := range auditClients {
+	for c := range clients {
 		wg.Go(func() {
 			conn, err := net.Dial("tcp", u.Host)
 			if err != nil {
@@ -182,8 +187,8 @@ func (s *served) auditRun(ctx context.Context, calls []auditCall, pace, rows int
 					due = begun.Add(time.Duration(i) * auditEach * time.Second / time.Duration(pace))
 					time.Sleep(time.Until(due))
 				}
-				n, err := calls[i].send(conn, in, &body)
-				refused.Add(n)
+				took, err := calls[i].send(conn, in, &body)
+				refused[c] = append(refused[c], took...)
 				if err != nil {
 					errs[c] = err
 					return
@@ -207,7 +212,7 @@ func (s *served) auditRun(ctx context.Context, calls []auditCall, pace, rows int
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
-	t.tables, t.refused = time.Since(begun), refused.Load()
+	t.tables, t.refused = time.Since(begun), slices.Concat(refused...)
 	after, err := s.auditNumbers(ctx)
 	t.server = time.Duration((after[0] - before[0]) * float64(time.Second))
 	t.fsyncs, t.groups = after[1]-before[1], after[2]-before[2]
@@ -224,9 +229,10 @@ func (s *served) auditNumbers(ctx context.Context) (n [3]float64, err error) {
 	return n, nil
 }
 
-// send sends a call until it is taken, and tells how often it was refused before.
-func (c auditCall) send(conn net.Conn, in *bufio.Reader, body *bytes.Buffer) (refused int64, err error) {
-	for ; ; refused++ {
+// send sends a call until it is taken, and tells how long each answer took that refused it before.
+func (c auditCall) send(conn net.Conn, in *bufio.Reader, body *bytes.Buffer) (refused []time.Duration, err error) {
+	for {
+		begun := time.Now()
 		if _, err := conn.Write(c); err != nil {
 			return refused, err
 		}
@@ -244,6 +250,7 @@ func (c auditCall) send(conn net.Conn, in *bufio.Reader, body *bytes.Buffer) (re
 		if !bytes.Contains(body.Bytes(), []byte("ThrottlingException")) {
 			return refused, fmt.Errorf("PutAuditEvents answered %s: %.300s", resp.Status, body)
 		}
+		refused = append(refused, time.Since(begun))
 		time.Sleep(10 * time.Millisecond)
 	}
 }
