@@ -141,6 +141,9 @@ func (in *Ingest) Accept(ctx context.Context, d Delivery) (*Ticket, error) {
 	}
 	b := &batch{records: d.Records, accepted: now.UnixMilli() * 1000, epoch: in.epoch, provenance: d.Provenance, shares: r.shares, ticket: t, in: in}
 	b.prepare()
+	if err := in.awaitStalled(ctx, b, d.NoWait); err != nil {
+		return nil, err
+	}
 	if err := in.takeRoom(ctx, b, d.NoWait); err != nil {
 		return nil, err
 	}

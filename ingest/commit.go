@@ -19,6 +19,7 @@ type chunk struct {
 	rows     []lake.Row
 	bytes    atomic.Int64
 	batches  []*batch
+	held     *atomic.Int64 // the store's
 
 	written chan struct{} // closed when files and err are set
 	files   lake.Files
@@ -29,6 +30,7 @@ type chunk struct {
 func (c *chunk) join(p part) {
 	if n := len(c.batches); n == 0 || c.batches[n-1] != p.batch {
 		p.refs.Add(1)
+		c.held.Add(p.weight)
 		c.batches = append(c.batches, p.batch)
 	}
 }
@@ -36,6 +38,7 @@ func (c *chunk) join(p part) {
 // release lets go of rows and batches.
 func (c *chunk) release() {
 	for _, b := range c.batches {
+		c.held.Add(-b.weight)
 		b.release()
 	}
 	c.rows, c.batches = nil, nil
@@ -67,11 +70,12 @@ func (s *store) write(c *chunk) {
 			s.in.nudge()
 		}
 	}()
-	if c.err = s.in.writers.Acquire(s.in.ctx, 1); c.err != nil {
-		return
-	}
-	defer s.in.writers.Release(1)
 	c.err = s.in.retry("write events", s.id, func() (err error) {
+		// For a try alone: other stores write while this one waits for the next.
+		if err := s.in.writers.Acquire(s.in.ctx, 1); err != nil {
+			return err
+		}
+		defer s.in.writers.Release(1)
 		c.files, err = s.in.cfg.Tables.Write(s.in.ctx, s.id, c.rows)
 		return err
 	})

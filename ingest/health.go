@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"slices"
 	"sync"
@@ -41,6 +42,47 @@ func (s *stalls) over(store, step string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.m, [2]string{store, step})
+}
+
+// has tells whether any of a store's steps fails now.
+func (s *stalls) has(store string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for at := range s.m {
+		if at[0] == store {
+			return true
+		}
+	}
+	return false
+}
+
+// stalledShare is how much of the room in memory a store may hold while its steps fail: the others go on with the rest.
+func (in *Ingest) stalledShare() int64 { return in.cfg.Memory / 4 }
+
+// awaitStalled keeps a delivery back while one of its stores stalls and holds its share of the room, or refuses it where it does not wait.
+func (in *Ingest) awaitStalled(ctx context.Context, b *batch, noWait bool) error {
+	for {
+		freed := in.freed()
+		over := false
+		for i := range b.shares {
+			s := in.known(b.shares[i].store)
+			over = over || s != nil && s.held.Load() > in.stalledShare() && in.stalled.has(s.id)
+		}
+		if !over {
+			return nil
+		}
+		if noWait {
+			in.metrics.busy.Inc()
+			return fmt.Errorf("%w: a store's table takes no events now", ErrBusy)
+		}
+		select {
+		case <-freed:
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-in.ctx.Done():
+			return ErrClosed
+		}
+	}
 }
 
 // Refusing is why events are refused now, nil where they are taken: the durable log cannot be written, or could not be replayed, or ingest is closed. Want of

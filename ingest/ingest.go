@@ -15,7 +15,8 @@
 //   - An identity is in the index on disk only if its event is in the table (identity.Index has more on this).
 //   - A segment of the log is released when every store has applied what lies in it, or has nothing new in it.
 //   - Where an event goes is decided once, when it is accepted, and is in the log: a replay does not ask today's selectors.
-//   - Memory holds at most Config.Memory of events that are accepted and not yet written, however many stores there are.
+//   - Memory holds at most Config.Memory of events that are accepted and not yet written, however many stores there are. A store whose table takes nothing holds at most
+//     a quarter of it, and one delivery more; others go on while the log has room.
 package ingest
 
 import (

@@ -254,6 +254,13 @@ func (in *Ingest) store(id string) *store {
 	return s
 }
 
+// known is a store's pipeline, nil where nothing came for it since the start.
+func (in *Ingest) known(id string) *store {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.stores[id]
+}
+
 func (in *Ingest) all() []*store {
 	in.mu.Lock()
 	defer in.mu.Unlock()

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/lochlake/loch/identity"
@@ -29,6 +30,8 @@ type store struct {
 	id     string
 	wake   chan struct{} // of the applier
 	chunks chan *chunk   // sealed, in order, to the committer
+
+	held atomic.Int64 // bytes of batches in queue and chunks
 
 	mu     sync.Mutex
 	queue  []part // the first is being applied
@@ -57,6 +60,7 @@ func (s *store) signal() {
 
 // enqueue takes a part. Its memory is bounded by Ingest.room.
 func (s *store) enqueue(p part) {
+	s.held.Add(p.weight)
 	s.mu.Lock()
 	s.queue = append(s.queue, p)
 	s.mu.Unlock()
@@ -139,6 +143,7 @@ func (s *store) take(p part) {
 	s.queue = s.queue[1:]
 	idle := s.chunk == nil && len(s.sealed) == 0
 	s.mu.Unlock()
+	s.held.Add(-p.weight)
 	p.release()
 	if idle {
 		s.in.release() // nothing new in it: no commit will say so
@@ -346,7 +351,7 @@ func (s *store) gather(p part) bool {
 func (s *store) begin(p part) *chunk {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.chunk = &chunk{first: p.sequence, begun: time.Now(), accepted: p.accepted, written: make(chan struct{})}
+	s.chunk = &chunk{first: p.sequence, begun: time.Now(), accepted: p.accepted, written: make(chan struct{}), held: &s.held}
 	return s.chunk
 }
 
