@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -19,6 +20,8 @@ import (
 	"github.com/lochlake/loch/disk"
 	"github.com/lochlake/loch/disk/disktest"
 	"github.com/lochlake/loch/lake"
+	"github.com/lochlake/loch/meta"
+	"github.com/lochlake/loch/objstore"
 )
 
 // The crash tests run this test binary again as a server that works until it kills itself (SIGKILL: nothing is run, nothing is flushed) at
@@ -85,6 +88,31 @@ func (t *killingTables) Commit(ctx context.Context, id string, files lake.Files,
 	return err
 }
 
+// killingObjects and killingMeta name the steps within a commit: data files, manifests, lists and metadata being put, and the swap that makes them the table.
+type killingObjects struct {
+	objstore.Store
+	*killer
+}
+
+func (o *killingObjects) Put(ctx context.Context, key string, r io.Reader, size int64, onlyNew bool) error {
+	o.pass("before put")
+	err := o.Store.Put(ctx, key, r, size, onlyNew)
+	o.pass("after put")
+	return err
+}
+
+type killingMeta struct {
+	meta.DB
+	*killer
+}
+
+func (m *killingMeta) SwapTable(ctx context.Context, storeID, old, location string, applied int64, leaves ...[]byte) error {
+	m.pass("before swap")
+	err := m.DB.SwapTable(ctx, storeID, old, location, applied, leaves...)
+	m.pass("after swap")
+	return err
+}
+
 var crashTargets = []Target{everything(1), everything(2)}
 
 func crashConfig(c *Config) { c.ChunkRows, c.IndexKeys = 15, 20 }
@@ -110,10 +138,12 @@ func crashingServer(dir, point, roundText string) error {
 	}
 	k := &killer{point: name}
 	k.left.Store(n)
-	s, err := tryStart(ctx, dir, crashTargets, func(c *Config) {
+	s, err := tryStartOver(ctx, dir, crashTargets, func(c *Config) {
 		crashConfig(c)
 		c.FS = &disktest.FS{FS: disk.OS, Hook: k.hook}
 		c.Tables = &killingTables{c.Tables.(*lake.Lake), k}
+	}, func(db meta.DB, objects objstore.Store) (meta.DB, objstore.Store) {
+		return &killingMeta{db, k}, &killingObjects{objects, k}
 	})
 	if err != nil {
 		return err
@@ -217,6 +247,7 @@ func crash(t *testing.T, points ...string) {
 func TestKillAtEveryStep(t *testing.T) {
 	for _, point := range []string{
 		"log create 1", "log write 1", "log write 3", "log sync 1", "log sync 3", "before write 1", "before write 3", "after write 1", "after write 4",
+		"before put 3", "after put 3", "before put 6", "after put 8", "after put 12", "before swap 1", "before swap 4", "after swap 1", "after swap 4",
 		"before commit 1", "before commit 3", "after commit 1", "after commit 3", "run create 1", "run write 1", "run sync 1", "run sync 2",
 		"manifest write 1", "manifest rename 1", "manifest rename 2",
 	} {
@@ -234,7 +265,7 @@ func TestKillAnywhere(t *testing.T) {
 	for i := range 4 {
 		var points []string
 		for range 5 {
-			points = append(points, fmt.Sprint("any ", 1+r.IntN(120)))
+			points = append(points, fmt.Sprint("any ", 1+r.IntN(300)))
 		}
 		t.Run(fmt.Sprintf("seed %d run %d", seed, i), func(t *testing.T) {
 			t.Parallel()

@@ -82,6 +82,11 @@ func start(t testing.TB, dir string, targets []Target, change func(*Config)) *se
 }
 
 func tryStart(ctx context.Context, dir string, targets []Target, change func(*Config)) (*server, error) {
+	return tryStartOver(ctx, dir, targets, change, func(db meta.DB, objects objstore.Store) (meta.DB, objstore.Store) { return db, objects })
+}
+
+// tryStartOver lets a test put something before the lake's metadata and objects.
+func tryStartOver(ctx context.Context, dir string, targets []Target, change func(*Config), before func(meta.DB, objstore.Store) (meta.DB, objstore.Store)) (*server, error) {
 	s := &server{dir: dir, stores: &storeList{targets: map[string]Target{}}}
 	var err error
 	if s.db, err = meta.OpenSQLite(ctx, filepath.Join(dir, "meta.db")); err != nil {
@@ -91,7 +96,8 @@ func tryStart(ctx context.Context, dir string, targets []Target, change func(*Co
 	if err != nil {
 		return nil, err
 	}
-	if s.lake, err = lake.Open(ctx, lake.Config{Objects: objects, Meta: s.db, Logger: quiet}); err != nil {
+	db, store := before(s.db, objects)
+	if s.lake, err = lake.Open(ctx, lake.Config{Objects: store, Meta: db, Logger: quiet}); err != nil {
 		return nil, err
 	}
 	for _, t := range targets {
