@@ -1,10 +1,14 @@
 package main
 
 import (
+	"io/fs"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -118,5 +122,33 @@ func TestHoldFinds(t *testing.T) {
 	}
 	if len(r.findings) != 5 {
 		t.Errorf("findings:\n%s", found)
+	}
+}
+
+// TestDocumentedTests: the tests that docs/reliability.md names are there.
+func TestDocumentedTests(t *testing.T) {
+	page, err := os.ReadFile("../docs/reliability.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := map[string]bool{}
+	for _, m := range regexp.MustCompile(`\bTest[A-Z]\w+`).FindAllString(string(page), -1) {
+		named[m] = true
+	}
+	if len(named) < 30 {
+		t.Errorf("the page names %d tests", len(named))
+	}
+	err = filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		for _, m := range regexp.MustCompile(`(?m)^func (Test\w+)\(`).FindAllSubmatch(text, -1) {
+			delete(named, string(m[1]))
+		}
+		return err
+	})
+	if err != nil || len(named) > 0 {
+		t.Errorf("not there: %v, %v", slices.Sorted(maps.Keys(named)), err)
 	}
 }
