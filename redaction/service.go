@@ -19,6 +19,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
 
@@ -307,6 +308,9 @@ func (s *Service) find(ctx context.Context, sc meta.Scope, ref string) (meta.Eve
 	}
 	if store, err := s.cfg.Stores.StoreByName(ctx, sc, ref); err == nil {
 		return store, nil
+	}
+	if _, err := uuid.Parse(ref); err != nil && !strings.Contains(ref, ":") {
+		return meta.EventDataStore{}, awserr.New("EventDataStoreNotFoundException", "There is no event data store %.300s.", ref)
 	}
 	return s.cfg.Stores.Store(ctx, sc, ref)
 }
