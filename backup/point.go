@@ -40,7 +40,7 @@ type Point struct {
 	Stores   int       `json:"stores"`
 	Events   int64     `json:"events"` // in tables
 	Bytes    int64     `json:"bytes"`  // of all files
-	Files    []File    `json:"files"`
+	Files    []File    `json:"files,omitempty"`
 }
 
 // File is a file of a point.

@@ -37,6 +37,19 @@ type backupCmd struct {
 	DestS3 s3Flags `embed:"" prefix:"dest-s3-" envprefix:"LOCH_DEST_S3_" group:"S3 of DEST, where it is another"`
 }
 
+// Validate refuses what names nothing to do.
+func (b *backupCmd) Validate() error {
+	switch {
+	case b.Keep < 0:
+		return errors.New("--keep wants the number of points to keep")
+	case b.List && b.Keep > 0:
+		return errors.New("--list changes nothing: --keep cannot go with it")
+	case b.Data == "" && b.Keep == 0 && !b.List:
+		return errors.New("say of which server: --data DIR, its data folder; or --list for the points there are; or --keep N, at least 1, to remove old ones")
+	}
+	return nil
+}
+
 // Run makes a point, or lists those there are.
 func (b *backupCmd) Run(ctx context.Context) (err error) {
 	if b.DestS3 == (s3Flags{}) {
@@ -48,12 +61,6 @@ func (b *backupCmd) Run(ctx context.Context) (err error) {
 			return err
 		}
 		return b.list(ctx, to)
-	}
-	if b.Keep < 0 {
-		return errors.New("--keep wants the number of points to keep")
-	}
-	if b.Data == "" && b.Keep == 0 {
-		return errors.New("say of which server: --data DIR, its data folder; or --list for the points there are")
 	}
 	if b.Data == "" {
 		if _, err := openBackup(ctx, b.Dest, b.DestS3); err != nil { // it is not made

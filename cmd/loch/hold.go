@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -42,14 +43,28 @@ func eventTime(flag, text string, last bool) (time.Time, error) {
 	return at, nil
 }
 
+// Validate refuses times that cannot be read, and a range that holds none.
+func (h *holdAddCmd) Validate() error {
+	from, to, err := h.span()
+	if err == nil && !from.IsZero() && !to.IsZero() && !from.Before(to) {
+		return errors.New("--from is after --to: the range holds no time")
+	}
+	return err
+}
+
+func (h *holdAddCmd) span() (from, to time.Time, err error) {
+	if from, err = eventTime("--from", h.From, false); err != nil {
+		return from, to, err
+	}
+	to, err = eventTime("--to", h.To, true)
+	return from, to, err
+}
+
 // Run places the hold.
 func (h *holdAddCmd) Run(ctx context.Context) error {
 	in := api.PlaceHold{Reason: h.Reason}
 	var err error
-	if in.From, err = eventTime("--from", h.From, false); err != nil {
-		return err
-	}
-	if in.To, err = eventTime("--to", h.To, true); err != nil {
+	if in.From, in.To, err = h.span(); err != nil {
 		return err
 	}
 	c, err := h.client(ctx)
@@ -86,7 +101,7 @@ func heldRange(h *api.Hold) string {
 type holdListCmd struct {
 	Store string `arg:"" optional:"" help:"The event data store: its name, ARN or ID. Default: all of the account's."`
 	All   bool   `help:"Also those that were lifted."`
-	JSON  bool   `name:"json" help:"Print a list as JSON."`
+	JSON  bool   `name:"json" help:"Print the holds as JSON."`
 	remote
 }
 
@@ -131,6 +146,7 @@ func (h *holdListCmd) Run(ctx context.Context) error {
 type holdLiftCmd struct {
 	Hold   string `arg:"" help:"The hold's ID, which \"loch hold list\" shows."`
 	Reason string `help:"Why; it stands in the store's transparency log." required:"" placeholder:"TEXT"`
+	JSON   bool   `name:"json" help:"Print the hold as JSON."`
 	remote
 }
 
@@ -143,6 +159,9 @@ func (h *holdLiftCmd) Run(ctx context.Context) error {
 	var out api.Hold
 	if err := c.LiftHold(ctx, h.Hold, h.Reason, &out); err != nil {
 		return err
+	}
+	if h.JSON {
+		return writeJSON(os.Stdout, out)
 	}
 	fmt.Printf("Lifted: what is due of store %s, %s, goes within minutes, but for what other holds keep.\n", out.Store, heldRange(&out))
 	return nil

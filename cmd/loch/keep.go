@@ -14,7 +14,7 @@ type keepFlags struct {
 	ColdPath   string   `help:"A second folder, on cheaper disks, that the table files of old days move to. Queries read them there." placeholder:"DIR" type:"path"`
 	ColdClass  string   `name:"cold-storage-class" help:"With --store-url: the S3 storage class that the table files of old days move to: STANDARD_IA, ONEZONE_IA, INTELLIGENT_TIERING or GLACIER_IR." placeholder:"CLASS"`
 	ObjectLock string   `help:"With --store-url: S3 Object Lock in compliance mode, which nobody can lift, on finished files, tiles and checkpoints until their retention ends. auto: where the bucket has it; on: the server does not start on a bucket without it; off: nothing is locked." enum:"auto,on,off" default:"auto"`
-	ColdAfter  daysFlag `help:"How many days ago a day of eventTime must have ended to be old." default:"90d" placeholder:"DAYS"`
+	ColdAfter  daysFlag `help:"How many days ago a day of eventTime must have ended to be old. Default: ${default}." default:"90d" placeholder:"DAYS"`
 }
 
 func (f *keepFlags) apply(cfg *server.Config) {

@@ -62,14 +62,17 @@ func run(args []string) int {
 		fmt.Fprintln(os.Stderr, "loch:", err)
 		return exitFailed
 	}
-	if len(args) == 0 {
+	switch {
+	case len(args) == 0:
 		args = []string{"--help"}
+	case args[0] == "help":
+		args = append(args[1:len(args):len(args)], "--help")
 	}
 	kctx, err := parser.Parse(args)
 	if err != nil {
 		command := "loch"
 		if bad, ok := errors.AsType[*kong.ParseError](err); ok && bad.Context.Selected() != nil {
-			command += " " + bad.Context.Selected().Name
+			command = bad.Context.Selected().FullPath()
 		}
 		fmt.Fprintf(os.Stderr, "loch: %v\nRun \"%s --help\" to see what it takes.\n", err, command)
 		return exitUsage

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/lochlake/loch/samples"
@@ -28,16 +29,15 @@ func (q *queriesCmd) Run() error {
 			list = append(list, *m.Query)
 		}
 	}
-	if q.Format == "table" {
-		for _, s := range list {
-			if s.Name == phrase {
-				fmt.Printf("%s\n\n%s\n\nloch query --alias %s", s.Text(), s.SQL, s.Name)
-				for _, p := range s.Parameters {
-					fmt.Printf(" --parameter %s", strings.ToUpper(strings.ReplaceAll(p, " ", "-")))
-				}
-				fmt.Println()
-				return nil
+	if at := slices.IndexFunc(samples.All, func(s samples.Query) bool { return s.Name == phrase }); at >= 0 {
+		list = samples.All[at : at+1]
+		if s := list[0]; q.Format == "table" {
+			fmt.Printf("%s\n\n%s\n\nloch query --alias %s", s.Text(), s.SQL, s.Name)
+			for _, p := range s.Parameters {
+				fmt.Printf(" --parameter %s", strings.ToUpper(strings.ReplaceAll(p, " ", "-")))
 			}
+			fmt.Println()
+			return nil
 		}
 	}
 	names := []string{"name", "description", "parameters"}

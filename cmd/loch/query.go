@@ -14,7 +14,7 @@ import (
 )
 
 type queryCmd struct {
-	SQL       string   `arg:"" optional:"" name:"sql" help:"A SELECT; - reads it from standard input. FROM names an event data store by id, ARN or name."`
+	SQL       string   `arg:"" optional:"" name:"sql" help:"A SELECT; - reads it from standard input. FROM names an event data store by its name, ID or ARN."`
 	Alias     string   `help:"Run the sample query of this name instead; loch queries lists them." placeholder:"NAME"`
 	Parameter []string `short:"p" sep:"none" help:"Value of the next ? or '?' of the statement or sample query; once for each of them." placeholder:"VALUE"`
 	Logs      string   `help:"Load this folder of logs, or one file, into a lake that goes when the command ends, and ask that: FROM logs. Needs no server." placeholder:"DIR" type:"path"`
@@ -24,6 +24,18 @@ type queryCmd struct {
 	remote
 }
 
+// Validate refuses what is no question, or two of them.
+func (q *queryCmd) Validate() error {
+	switch {
+	case q.SQL != "" && q.Alias != "":
+		return errors.New("a statement and --alias are two questions: give one of them")
+	case q.SQL == "" && q.Alias == "":
+		return errors.New("a statement is wanted, or the name of a sample query in --alias")
+	}
+	return nil
+}
+
+// Run asks, and prints the rows as they come.
 func (q *queryCmd) Run(ctx context.Context) error {
 	sql := q.SQL
 	if sql == "-" {
@@ -37,8 +49,8 @@ func (q *queryCmd) Run(ctx context.Context) error {
 		q.Format = "json"
 	}
 	sql = strings.TrimSpace(sql)
-	if (sql == "") == (q.Alias == "") {
-		return errors.New("a statement is wanted, or the name of a sample query in --alias")
+	if sql == "" && q.Alias == "" {
+		return errors.New("the statement is empty")
 	}
 	what := model.StartQueryRequest{QueryParameters: q.Parameter}
 	if q.Alias != "" {

@@ -23,14 +23,19 @@ type redactCmd struct {
 	remote
 }
 
+// Validate refuses a confirmation of another event.
+func (r *redactCmd) Validate() error {
+	if r.Confirm != "" && r.Confirm != r.Event {
+		return errors.New("--confirm is not the ID of the event")
+	}
+	return nil
+}
+
 // Run shows what would be erased, has it confirmed, and erases it. Where something that held the event could not be removed yet, it is done in part.
 func (r *redactCmd) Run(ctx context.Context) error {
 	c, err := r.client(ctx)
 	if err != nil {
 		return err
-	}
-	if r.Confirm != "" && r.Confirm != r.Event {
-		return errors.New("--confirm is not the ID of the event")
 	}
 	var out redaction.Answer
 	if err := c.Redact(ctx, r.Store, r.Event, r.Reason, r.Confirm, &out); err != nil {

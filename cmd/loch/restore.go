@@ -25,13 +25,18 @@ type restoreCmd struct {
 	SourceS3 s3Flags `embed:"" prefix:"source-s3-" envprefix:"LOCH_SOURCE_S3_" group:"S3 of SOURCE, where it is another"`
 }
 
+// Validate refuses what names no folder to put a point into.
+func (r *restoreCmd) Validate() error {
+	if r.Data == "" && !r.Check {
+		return errors.New("say where to: --data DIR, the new data folder; or --check to put nothing back")
+	}
+	return nil
+}
+
 // Run puts a point back, or checks it.
 func (r *restoreCmd) Run(ctx context.Context) (err error) {
 	if r.SourceS3 == (s3Flags{}) {
 		r.SourceS3 = r.S3
-	}
-	if r.Data == "" && !r.Check {
-		return errors.New("say where to: --data DIR, the new data folder; or --check to put nothing back")
 	}
 	from, err := openBackup(ctx, r.Source, r.SourceS3)
 	if err != nil {

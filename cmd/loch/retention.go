@@ -16,7 +16,7 @@ type retentionCmd struct {
 	Store string `arg:"" help:"The event data store: its name, ARN or ID."`
 	Days  int    `arg:"" optional:"" help:"The retention to have. Without it: what the store's retention makes of it."`
 	Yes   bool   `help:"Do it, though events go: at once, without the days of grace that a lowering by UpdateEventDataStore has."`
-	JSON  bool   `name:"json" help:"Print a report."`
+	JSON  bool   `name:"json" help:"Print the report as JSON."`
 	remote
 }
 
@@ -120,7 +120,7 @@ func storeNamed(ctx context.Context, c *client.Client, name string) (string, err
 
 type clockCmd struct {
 	Confirm string `help:"Say that the server's clock is right: it is that day, UTC, by another clock. What waits for it goes on." placeholder:"YYYY-MM-DD"`
-	JSON    bool   `name:"json" help:"Print a report."`
+	JSON    bool   `name:"json" help:"Print the report as JSON."`
 	remote
 }
 

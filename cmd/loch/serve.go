@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -26,7 +27,7 @@ type serveCmd struct {
 // serverFlags are the settings of the rooms behind the listener.
 type serverFlags struct {
 	Account string `help:"The 12-digit account of the root key. Default: the existing key's, 111122223333 for a new one." placeholder:"ID"`
-	Region  string `help:"The region that the root key's clients sign for unless told otherwise." default:"us-east-1" placeholder:"NAME"`
+	Region  string `help:"The region that the root key's clients sign for unless told otherwise. Default: ${default}." default:"us-east-1" placeholder:"NAME"`
 
 	StoreURL string  `help:"Where the tables lie: s3://bucket/prefix. Default: the data folder." env:"LOCH_STORE_URL" placeholder:"URL"`
 	S3       s3Flags `embed:"" prefix:"s3-" envprefix:"LOCH_S3_" group:"S3 of --store-url, of imports and of delivered results"`
@@ -36,7 +37,7 @@ type serverFlags struct {
 
 	CommitInterval  time.Duration `help:"How long accepted events may wait for company before they are committed to their table." default:"2s"`
 	MaxStores       int           `help:"Event data stores an account may have in a region." default:"10"`
-	AuditEventsRate float64       `help:"PutAuditEvents calls an account may make in a second in a region." default:"100" placeholder:"N"`
+	AuditEventsRate float64       `help:"PutAuditEvents calls an account may make in a second in a region. Default: ${default}." default:"100" placeholder:"N"`
 	CacheSize       bytesFlag     `help:"Local cache of remote objects, with --store-url." default:"10GB"`
 	QueryMemory     bytesFlag     `help:"Memory of one query." default:"2GB"`
 	QueryThreads    int           `help:"Threads of one query. Default: all cores." placeholder:"N"`
@@ -45,9 +46,28 @@ type serverFlags struct {
 	Engine          string        `help:"Where queries run: duckdb, which is inside, or trino=http://user@host:8080/catalog (docs/configuration.md). Default: ${default}." default:"duckdb" env:"LOCH_ENGINE" placeholder:"ENGINE"`
 	QuerySlots      int           `help:"Queries that run at once; others of the ten an account may have wait. Default: one for each core." placeholder:"N"`
 
-	Compaction      float64       `help:"Share of one core's time in which small files are merged while there is other work; 0: they are never merged." default:"0.2" placeholder:"SHARE"`
+	Compaction      float64       `help:"Share of one core's time in which small files are merged while there is other work; 0: they are never merged. Default: ${default}." default:"0.2" placeholder:"SHARE"`
 	RetentionGrace  time.Duration `help:"How long nothing goes from a store whose retention was lowered by UpdateEventDataStore: so long it can be raised again." default:"168h"`
 	CompactionQuiet time.Duration `help:"How long a day must have got no events before the rest of its small files is merged." default:"2m"`
+}
+
+// Validate refuses shares, rates and numbers that mean nothing.
+func (f *serverFlags) Validate() error {
+	switch {
+	case !(f.Compaction >= 0 && f.Compaction <= 1):
+		return errors.New("--compaction is a share of a core's time: from 0 to 1")
+	case f.MaxStores < 1:
+		return errors.New("--max-stores must be at least 1")
+	case !(f.AuditEventsRate > 0):
+		return errors.New("--audit-events-rate must be more than 0")
+	case f.QueryThreads < 0 || f.QuerySlots < 0:
+		return errors.New("--query-threads and --query-slots must be at least 1")
+	case f.CommitInterval <= 0 || f.QueryTime <= 0:
+		return errors.New("--commit-interval and --query-time must be more than 0")
+	case f.RetentionGrace < 0 || f.CompactionQuiet < 0:
+		return errors.New("--retention-grace and --compaction-quiet cannot be below 0")
+	}
+	return nil
 }
 
 type s3Flags struct {

@@ -24,15 +24,23 @@ type verifyCmd struct {
 	remote
 }
 
-// Run checks, prints a line for each finding, and fails where there is one.
-func (v *verifyCmd) Run(ctx context.Context) error {
+// Validate refuses what names nothing to verify, or several things at once.
+func (v *verifyCmd) Validate() error {
 	running := ""
 	if v.Logs {
 		running = v.Endpoint
 	}
-	if given := countGiven(v.Results, v.Data, v.StoreURL, v.Proof, running); given != 1 && !(given == 2 && v.Data != "" && v.StoreURL != "") {
-		return errors.New("say what to verify: a folder of query results, --data DIR, --store-url s3://bucket/prefix (with --data or without), --logs (of the server at --endpoint), or --proof FILE")
+	switch given := countGiven(v.Results, v.Data, v.StoreURL, v.Proof, running); {
+	case given == 0 || given > 1 && (given != 2 || v.Data == "" || v.StoreURL == ""):
+		return errors.New("say what to verify, one of these: a folder of query results, --data DIR, --store-url s3://bucket/prefix (with --data or without), --logs (of the server at --endpoint), or --proof FILE")
+	case v.Proof != "" && v.Key == "":
+		return errNoKey
 	}
+	return nil
+}
+
+// Run checks, prints a line for each finding, and fails where there is one.
+func (v *verifyCmd) Run(ctx context.Context) error {
 	if v.Logs {
 		return v.logs(ctx)
 	}

@@ -57,6 +57,9 @@ func (v *lakeFlags) witnesses() (out []proof.Witness, err error) {
 	return out, nil
 }
 
+// errNoKey says which key is missing.
+var errNoKey = errors.New("--key is needed: the public key that the server printed when it started, or a file with it")
+
 // publicKey is the key to verify by.
 func (v *lakeFlags) publicKey() (proof.PublicKey, error) {
 	if v.Key == "" && v.Data != "" {
@@ -68,7 +71,7 @@ func (v *lakeFlags) publicKey() (proof.PublicKey, error) {
 		return proof.NewKey(seed).Public(), nil
 	}
 	if v.Key == "" {
-		return nil, errors.New("--key is needed: the public key that the server printed when it started")
+		return nil, errNoKey
 	}
 	key, err := proof.ParsePublicKey(v.Key)
 	if err != nil {
@@ -82,13 +85,15 @@ func (v *lakeFlags) publicKey() (proof.PublicKey, error) {
 // lake verifies a lake, prints a line for each finding, and fails where there is one.
 func (v *verifyCmd) lake(ctx context.Context) (err error) {
 	opt := verify.Options{Full: v.Full}
-	if opt.Key, err = v.publicKey(); err != nil {
-		return err
-	}
 	if v.Data != "" {
 		if _, err := os.Stat(filepath.Join(v.Data, "meta.db")); err != nil {
 			return fmt.Errorf("%s is no data folder of a server: %w", v.Data, err)
 		}
+	}
+	if opt.Key, err = v.publicKey(); err != nil {
+		return err
+	}
+	if v.Data != "" {
 		lock, err := disk.Lock(filepath.Join(v.Data, "lock"))
 		if errors.Is(err, disk.ErrLocked) {
 			return fmt.Errorf("a server runs on %s: stop it first, since its tables change meanwhile", v.Data)
