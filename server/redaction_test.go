@@ -128,7 +128,7 @@ func TestRedaction(t *testing.T) {
 
 	for reason, want := range map[[3]string]string{
 		{"audit", id, " "}: "InvalidParameterException", {"audit", "", "case"}: "InvalidParameterException", {"audit", "none", "case"}: "EventNotFoundException",
-		{"nothing", id, "case"}: "EventDataStoreARNInvalidException", {redaction.HistoryStore, id, "case"}: "EventDataStoreNotFoundException",
+		{"nothing", id, "case"}: "EventDataStoreNotFoundException", {redaction.HistoryStore, id, "case"}: "EventDataStoreNotFoundException",
 	} {
 		if err := s.client.Redact(t.Context(), reason[0], reason[1], reason[2], reason[1], &out); err == nil || want != code(err) {
 			t.Errorf("%q: %v", reason, err)
