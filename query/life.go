@@ -165,7 +165,7 @@ var errInactive = awserr.New("InactiveQueryException", "The specified query cann
 // List gives the scope's queries over a store of the last seven days, newest first, after the one with the ID after; status, from and to
 // narrow where not zero.
 func (s *Service) List(ctx context.Context, sc meta.Scope, storeID, status string, from, to time.Time, after string, limit int) ([]meta.Query, error) {
-	if oldest := s.cfg.Now().Add(-keep); from.Before(oldest) {
+	if oldest := s.cfg.Believed().Add(-keep); from.Before(oldest) {
 		from = oldest
 	}
 	list, err := s.cfg.DB.Queries(ctx, sc, storeID, status, from, to, after, limit)
@@ -284,7 +284,7 @@ func (s *Service) expireAll() {
 
 // expire forgets the queries that are older than seven days. Files that it cannot remove go when the server starts next.
 func (s *Service) expire(ctx context.Context) error {
-	gone, err := s.cfg.DB.ExpiredQueries(ctx, s.cfg.Now().Add(-keep))
+	gone, err := s.cfg.DB.ExpiredQueries(ctx, s.cfg.Believed().Add(-keep))
 	if err != nil {
 		return err
 	}

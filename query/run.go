@@ -184,7 +184,7 @@ func (s *Service) plan(ctx context.Context, j *job) (relations []engine.Relation
 		if err := active(store); err != nil {
 			return nil, release, err
 		}
-		oldest := retained(s.cfg.Now(), store.RetentionDays)
+		oldest := retained(s.cfg.Believed(), store.RetentionDays)
 		first := len(plans)
 		for _, u := range uses {
 			p, err := s.cfg.Planner.Plan(ctx, id, predicates(u.Predicates, oldest))

@@ -78,6 +78,8 @@ type Config struct {
 	// Deliveries is told, without waiting for it, when a finished query's results wait for their delivery.
 	Deliveries chan<- struct{}
 	Now        func() time.Time // nil: time.Now
+	// Believed is the time as far as it is believed: a clock that runs ahead hides no events from statements, and forgets no results; nil: Now.
+	Believed func() time.Time
 }
 
 // Service runs queries.
@@ -137,6 +139,9 @@ func Open(ctx context.Context, cfg Config) (*Service, error) {
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
+	}
+	if cfg.Believed == nil {
+		cfg.Believed = cfg.Now
 	}
 	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("directory of results: %w", err)

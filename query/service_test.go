@@ -238,6 +238,29 @@ func TestRetentionHidesOldEvents(t *testing.T) {
 	}
 }
 
+// A clock that jumped ahead makes no event old: what is not removed is answered, and the answer is kept.
+func TestClockAheadHidesNothing(t *testing.T) {
+	believed := time.Time{}
+	b := newBed(t, func(c *Config) { c.Believed = func() time.Time { return believed } })
+	believed = b.now
+	store := b.store(t, "mine", 24*10)
+	b.now = b.now.AddDate(10, 0, 0)
+	id := b.start(t, "SELECT count(*) FROM "+store)
+	if q := b.wait(t, id); q.Status != Finished {
+		t.Fatalf("%+v", q)
+	}
+	if err := b.expire(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := b.rows(t, id, 10); !strings.Contains(got[0], "=240;") {
+		t.Error(got)
+	}
+	b.now = believed.Add(-time.Hour) // set right; the query is known on
+	if list, err := b.List(t.Context(), scope, store, "", time.Time{}, time.Time{}, "", 10); err != nil || len(list) != 1 {
+		t.Error(list, err)
+	}
+}
+
 const endless = "SELECT count(*) FROM mine a, mine b, mine c, mine d, mine e, mine f WHERE a.eventID || b.eventID || c.eventID || d.eventID || e.eventID || f.eventID = 'x'"
 
 func TestQuotaCancelAndTurns(t *testing.T) {

@@ -106,7 +106,7 @@ func (s *Server) openQueries(ctx context.Context, eng engine.Engine, beside *tri
 	finished := make(chan struct{}, 1)
 	s.queries, err = query.Open(ctx, query.Config{DB: s.db, Planner: s.lake, Engine: eng, Trino: beside, Dir: filepath.Join(cfg.Dir, "results"), Running: cfg.QuerySlots,
 		Limits: engine.Limits{Memory: cfg.QueryMemory, Threads: cfg.QueryThreads, Temp: cfg.QueryTemp, Time: cfg.QueryTime}, Log: s.log, Registry: s.metrics,
-		Template: samples.Template, CheckTarget: targets.Check, Deliveries: finished, Now: cfg.Now})
+		Template: samples.Template, CheckTarget: targets.Check, Deliveries: finished, Now: cfg.Now, Believed: s.retention.Believed})
 	if err != nil {
 		return err
 	}
