@@ -189,7 +189,7 @@ func TestS3Faults(t *testing.T) {
 			t.Cleanup(func() { proxy.Close() })
 			said := &heard{}
 			s := newSender(t, open(t, Config{StoreURL: bucket + "/lake", CommitInterval: 20 * time.Millisecond, Log: said.logger(),
-				StoreS3: S3{Endpoint: proxy.URL, Region: srv.Region, PathStyle: true, AccessKey: srv.AccessKey, SecretKey: srv.SecretKey, Attempts: 1, Stall: 300 * time.Millisecond}}), "kept")
+				StoreS3: S3{Endpoint: proxy.URL, Region: srv.Region, PathStyle: true, AccessKey: srv.AccessKey, SecretKey: srv.SecretKey, Attempts: 1, Stall: 3 * time.Second}}), "kept")
 			s.mustSend(t, 10)
 			if err := s.Flush(t.Context()); err != nil {
 				t.Fatal(err)
@@ -228,7 +228,7 @@ func TestS3FaultsAtRandom(t *testing.T) {
 	}
 	t.Cleanup(func() { proxy.Close() })
 	cfg := Config{Dir: t.TempDir(), Listen: "127.0.0.1:0", StoreURL: bucket + "/lake", CommitInterval: time.Millisecond, CompactionQuiet: time.Millisecond, CompactionShare: 1, AuditEventsRate: 1e6,
-		StoreS3: S3{Endpoint: proxy.URL, Region: srv.Region, PathStyle: true, AccessKey: srv.AccessKey, SecretKey: srv.SecretKey, Attempts: 2, Stall: 300 * time.Millisecond}}
+		StoreS3: S3{Endpoint: proxy.URL, Region: srv.Region, PathStyle: true, AccessKey: srv.AccessKey, SecretKey: srv.SecretKey, Attempts: 2, Stall: 3 * time.Second}}
 	s := newSender(t, open(t, cfg), "kept")
 	for range 2 {
 		for _, kind := range s3fault.Kinds {

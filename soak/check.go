@@ -146,7 +146,7 @@ func (r *run) hold(ctx context.Context, l *lake.Lake, s *store) error {
 		}
 		return nil
 	})
-	if errors.Is(err, meta.ErrNotFound) && s.ledger.counts()[acked] == 0 {
+	if (errors.Is(err, meta.ErrNotFound) || errors.Is(err, lake.ErrNoTable)) && s.ledger.counts()[acked] == 0 {
 		return nil // a history that no event reached
 	}
 	if err != nil {
