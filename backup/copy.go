@@ -130,7 +130,7 @@ func (r *run) begin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.point = Point{Version: pointVersion, Name: r.Name, Created: time.Now().UTC().Truncate(time.Second), Location: r.Objects.URI("")}
+	r.point = Point{Version: pointVersion, Name: r.Name, Created: time.Now().UTC().Truncate(time.Microsecond), Location: r.Objects.URI("")}
 	switch {
 	case r.Name == "":
 		r.point.Name = r.point.Created.Format("2006-01-02T15-04-05Z")

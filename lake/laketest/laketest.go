@@ -19,12 +19,17 @@ import (
 // Holding names the files below a folder that hold one of the texts: raw, in a value of a Parquet file, or in an Avro file.
 func Holding(t testing.TB, dir string, texts ...string) (found []string) {
 	t.Helper()
-	t.Helper()
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // gone meanwhile, as the folder of a query process that has ended
+		}
 		if err != nil || d.IsDir() {
 			return err
 		}
 		content, err := os.ReadFile(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
 		if err != nil {
 			return err
 		}
