@@ -29,6 +29,7 @@ type adopted struct {
 	sequence int64           // the greatest of the rows that are new
 	events   int64           // that are new
 	away     map[string]bool // days and erased events that were taken away, and that the log does not tell of
+	erased   bool            // leaves tell of erasures
 	notes    []string
 	removed  *removal
 }
@@ -160,6 +161,7 @@ func (a *adopter) adopt(ctx context.Context, key string) (got adopted, err error
 	for _, what := range slices.Concat(slices.Collect(maps.Keys(lost)), slices.Collect(maps.Keys(erasures))) {
 		got.away[what] = true
 	}
+	got.erased = len(erasures) > 0
 	for _, what := range slices.Sorted(maps.Keys(erasures)) {
 		got.leaves = append(got.leaves, erasures[what])
 	}

@@ -21,6 +21,7 @@ import (
 	"github.com/lochlake/loch/meta"
 	"github.com/lochlake/loch/objstore"
 	"github.com/lochlake/loch/proof"
+	"github.com/lochlake/loch/redaction"
 	"github.com/lochlake/loch/registry"
 	"github.com/lochlake/loch/tlog"
 )
@@ -57,6 +58,7 @@ type recovery struct {
 	applied int64 // greater than or equal to every sequence that there ever was
 	tables  map[string]meta.Table
 	stores  map[string]meta.EventDataStore
+	erased  []string // stores in which events were ever erased
 }
 
 // Recover makes a data folder from what lies in the object store of a lake whose data folder is lost: the newest copy of the metadata there, brought up to the tables and
@@ -217,7 +219,11 @@ func (r *recovery) all(ctx context.Context) error {
 			}
 		}
 	}
-	return r.db.Recover(ctx, found)
+	if err := r.db.Recover(ctx, found); err != nil {
+		return err
+	}
+	// The copy may be older than an erasure, and so not say that older snapshots and replaced files are still to go.
+	return redaction.Resume(ctx, r.db, r.erased)
 }
 
 // store says what the metadata must say of a store; nil where there is nothing of it to go on with.
@@ -288,6 +294,9 @@ func (r *recovery) store(ctx context.Context, id string) (*meta.Recovered, error
 	}
 	r.report.Unlogged += now.events
 	r.applied = max(r.applied, now.sequence)
+	if len(h.erased) > 0 || now.erased {
+		r.erased = append(r.erased, id)
+	}
 	out.Leaves = now.leaves
 	out.Table = meta.Table{StoreID: id, Location: r.Objects.URI("tables/" + id + "/" + now.metadata)}
 	if now.removed != nil {

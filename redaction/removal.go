@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/lochlake/loch/lake"
+	"github.com/lochlake/loch/meta"
 	"github.com/lochlake/loch/objstore"
 )
 
@@ -30,6 +31,40 @@ func (s *Service) note(ctx context.Context) error {
 	}
 	s.pending.Set(float64(len(s.work)))
 	return s.cfg.DB.SetValue(ctx, pendingKey, string(text))
+}
+
+// noted reads of which stores something is to be removed.
+func noted(ctx context.Context, db meta.DB) (ids []string, err error) {
+	text, err := db.Value(ctx, pendingKey)
+	if errors.Is(err, meta.ErrNotFound) || err == nil && text == "" {
+		return nil, nil
+	}
+	if err == nil {
+		err = json.Unmarshal([]byte(text), &ids)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("value of %s: %w", pendingKey, err)
+	}
+	return ids, nil
+}
+
+// Resume notes in the metadata of a lake that no server has open that something of these stores may still hold an erased event: the next Open removes it, besides what was noted before. Where
+// nothing is left, that does no harm.
+func Resume(ctx context.Context, db meta.DB, stores []string) error {
+	if len(stores) == 0 {
+		return nil
+	}
+	ids, err := noted(ctx, db)
+	if err != nil {
+		return err
+	}
+	ids = append(ids, stores...)
+	slices.Sort(ids)
+	text, err := json.Marshal(slices.Compact(ids))
+	if err != nil {
+		return err
+	}
+	return db.SetValue(ctx, pendingKey, string(text))
 }
 
 // removeSoon tries for a while, and gives what has to wait. The caller holds turn.

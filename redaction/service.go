@@ -118,15 +118,9 @@ func Open(ctx context.Context, cfg Config) (*Service, error) {
 	s := &Service{cfg: cfg, log: cfg.Log, turn: make(chan struct{}, 1), work: map[string]*removal{}, waits: map[string][]string{},
 		erased:  f.NewCounter(prometheus.CounterOpts{Name: "loch_redaction_erased_events_total", Help: "Events whose text and columns were erased."}),
 		pending: f.NewGauge(prometheus.GaugeOpts{Name: "loch_redaction_pending", Help: "Stores of which something that holds an erased event is still to be removed."})}
-	text, err := cfg.DB.Value(ctx, pendingKey)
-	if err != nil && !errors.Is(err, meta.ErrNotFound) {
+	ids, err := noted(ctx, cfg.DB)
+	if err != nil {
 		return nil, fmt.Errorf("open redaction: %w", err)
-	}
-	var ids []string
-	if text != "" {
-		if err := json.Unmarshal([]byte(text), &ids); err != nil {
-			return nil, fmt.Errorf("open redaction: value of %s: %w", pendingKey, err)
-		}
 	}
 	for _, id := range ids {
 		s.work[id] = &removal{}
