@@ -24,15 +24,18 @@ func (s *Server) HandleBackups(l *backup.Leases) {
 
 type backups struct{ leases *backup.Leases }
 
-func rootOnly(c *Call) error {
+// rootOnly refuses other keys; what says which calls are the root key's.
+func rootOnly(c *Call, what string) error {
 	if !c.Caller.Root {
-		return awserr.New("AccessDeniedException", "Backups are made with the root key.")
+		return awserr.New("AccessDeniedException", "%s with the root key.", what)
 	}
 	return nil
 }
 
+const backupsAreMade = "Backups are made"
+
 func (b backups) begin(ctx context.Context, c *Call, w http.ResponseWriter, r *http.Request) error {
-	if err := errors.Join(rootOnly(c), noBody(r)); err != nil {
+	if err := errors.Join(rootOnly(c, backupsAreMade), noBody(r)); err != nil {
 		return err
 	}
 	made, err := b.leases.Begin(ctx)
@@ -44,7 +47,7 @@ func (b backups) begin(ctx context.Context, c *Call, w http.ResponseWriter, r *h
 
 func (b backups) withID(fn func(context.Context, string) error) func(context.Context, *Call, http.ResponseWriter, *http.Request) error {
 	return func(ctx context.Context, c *Call, w http.ResponseWriter, r *http.Request) error {
-		if err := errors.Join(rootOnly(c), noBody(r)); err != nil {
+		if err := errors.Join(rootOnly(c, backupsAreMade), noBody(r)); err != nil {
 			return err
 		}
 		id := r.PathValue("id")

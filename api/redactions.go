@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 
-	"github.com/lochlake/loch/awserr"
 	"github.com/lochlake/loch/redaction"
 )
 
@@ -22,8 +21,8 @@ func (s *Server) HandleRedactions(service *redaction.Service) {
 		if err := decodeJSON(r, ownBody, &in); err != nil {
 			return err
 		}
-		if !c.Caller.Root {
-			return awserr.New("AccessDeniedException", "Events are erased with the root key.")
+		if err := rootOnly(c, "Events are erased"); err != nil {
+			return err
 		}
 		out, err := service.Erase(ctx, c.Scope, redaction.Request{Store: r.PathValue("store"), EventID: in.EventID, Reason: in.Reason, By: c.Caller.ARN, Confirm: in.Confirm})
 		if err != nil {

@@ -81,7 +81,10 @@ func (h retentionHandlers) clock(ctx context.Context, _ *Call, w http.ResponseWr
 	return writeJSON(w, now)
 }
 
-func (h retentionHandlers) confirm(ctx context.Context, _ *Call, w http.ResponseWriter, r *http.Request) error {
+func (h retentionHandlers) confirm(ctx context.Context, c *Call, w http.ResponseWriter, r *http.Request) error {
+	if err := rootOnly(c, "The clock is confirmed"); err != nil { // removal goes on in every account
+		return err
+	}
 	var in struct{ Date string }
 	if err := decodeJSON(r, ownBody, &in); err != nil {
 		return err
