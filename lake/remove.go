@@ -153,10 +153,14 @@ func (l *Lake) remove(ctx context.Context, t *tableState, files []*dataFile, gon
 	return l.expireAfter(ctx, t)
 }
 
-// Purge deletes the files of the store's table that removals took out of it before a time, but for those of days that keep says, and those that a snapshot names still, as one does that a
-// running query reads: they are deleted by a later call. It answers with what it deleted.
-func (l *Lake) Purge(ctx context.Context, storeID string, before time.Time, keep func(day int32) bool) (gone []meta.RemovedFile, err error) {
+// Purge deletes the files of the store's table that removals took out of it before a time, but for those of days to keep, and those that a snapshot names still, as one does that a
+// running query reads: they are deleted by a later call. What to keep is asked before each file goes, since a hold may be placed meanwhile. It answers with what it deleted.
+func (l *Lake) Purge(ctx context.Context, storeID string, before time.Time, kept func(context.Context) (keep func(day int32) bool, err error)) (gone []meta.RemovedFile, err error) {
 	waiting, err := l.db.RemovedFiles(ctx, storeID)
+	if err != nil {
+		return nil, err
+	}
+	keep, err := kept(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -182,6 +186,13 @@ func (l *Lake) Purge(ctx context.Context, storeID string, before time.Time, keep
 			break // a copy that is being made may name it
 		}
 		if named[f.Key] {
+			continue
+		}
+		if keep, err = kept(ctx); err != nil {
+			errs = append(errs, err)
+			break
+		}
+		if keep(f.Day) {
 			continue
 		}
 		l.footers.remove(f.Key)

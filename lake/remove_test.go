@@ -20,7 +20,14 @@ const dayMicros = int64(86_400_000_000)
 
 func allowed(meta.EventDataStore, []meta.Hold) error { return nil }
 
-func never(int32) bool { return false }
+func never(context.Context) (func(int32) bool, error) { return func(int32) bool { return false }, nil }
+
+// keeping keeps files of some days.
+func keeping(days ...int32) func(context.Context) (func(int32) bool, error) {
+	return func(context.Context) (func(int32) bool, error) {
+		return func(day int32) bool { return slices.Contains(days, day) }, nil
+	}
+}
 
 // days commits n rows to each of some days, from day 20,000 on, in two files a day.
 func (b *bed) days(t *testing.T, store string, days, n int, sequence int64) {
@@ -117,10 +124,10 @@ func TestRemoveDays(t *testing.T) {
 	if gone, err := b.Purge(t.Context(), store, time.Now().Add(-time.Hour), never); err != nil || gone != nil {
 		t.Errorf("deleted before their time: %v, %v", gone, err)
 	}
-	if gone, err := b.Purge(t.Context(), store, time.Now().Add(time.Hour), func(int32) bool { return true }); err != nil || gone != nil {
+	if gone, err := b.Purge(t.Context(), store, time.Now().Add(time.Hour), keeping(20_000, 20_001, 20_002)); err != nil || gone != nil {
 		t.Errorf("deleted while kept: %v, %v", gone, err)
 	}
-	purged, err := b.Purge(t.Context(), store, time.Now().Add(time.Hour), func(day int32) bool { return day == 20_002 })
+	purged, err := b.Purge(t.Context(), store, time.Now().Add(time.Hour), keeping(20_002))
 	if err != nil || len(purged) != 2 || purged[0].Day != 20_000 || purged[0].Rows != 10 {
 		t.Errorf("%+v, %v", purged, err)
 	}
@@ -146,6 +153,31 @@ func decode(t *testing.T, l meta.Leaf) proof.Leaf {
 		t.Fatal(err)
 	}
 	return leaf
+}
+
+// What is put on hold while files are deleted stays from then on.
+func TestPurgeAsksAgain(t *testing.T) {
+	b := openBed(t)
+	b.compacting(t)
+	store := b.store(t, event.CloudTrail)
+	b.days(t, store, 2, 4, 1)
+	b.mustRemove(t, store, 20_000, 20_001)
+	asked := 0
+	placed := func(ctx context.Context) (func(int32) bool, error) {
+		if asked++; asked > 2 { // at the beginning, and before the first file
+			return keeping(20_000, 20_001)(ctx)
+		}
+		return never(ctx)
+	}
+	gone, err := b.Purge(t.Context(), store, time.Now().Add(time.Hour), placed)
+	if err != nil || len(gone) != 1 || len(b.dataFiles(t, store)) != 3 {
+		t.Errorf("%+v, %v; %v are left", gone, err, b.dataFiles(t, store))
+	}
+	refused := errors.New("not known")
+	gone, err = b.Purge(t.Context(), store, time.Now().Add(time.Hour), func(context.Context) (func(int32) bool, error) { return nil, refused })
+	if !errors.Is(err, refused) || len(gone) != 0 || len(b.dataFiles(t, store)) != 3 {
+		t.Errorf("%+v, %v", gone, err)
+	}
 }
 
 // What a running query reads is not deleted, however late it is.

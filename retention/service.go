@@ -25,8 +25,8 @@ type Tables interface {
 	Days(ctx context.Context, storeID string) ([]lake.Day, error)
 	// RemoveDays takes whole days out of the table, where allow lets it in the commit's transaction, and gives those that went: at most 1,000.
 	RemoveDays(ctx context.Context, storeID string, days []int32, at time.Time, r proof.Removal, allow func(meta.EventDataStore, []meta.Hold) error) ([]lake.Day, error)
-	// Purge deletes the files that were removed before a time and that nothing names, but for those of days to keep.
-	Purge(ctx context.Context, storeID string, before time.Time, keep func(day int32) bool) ([]meta.RemovedFile, error)
+	// Purge deletes the files that were removed before a time and that nothing names, but for those of days to keep, which it asks for before each.
+	Purge(ctx context.Context, storeID string, before time.Time, kept func(context.Context) (keep func(day int32) bool, err error)) ([]meta.RemovedFile, error)
 	// LastCommit is when events were last committed to any table, the zero time where none ever were.
 	LastCommit(ctx context.Context) (time.Time, error)
 }
@@ -201,11 +201,10 @@ func (s *Service) store(ctx context.Context, id string, now time.Time) error {
 			break
 		}
 	}
-	holds, err := s.cfg.DB.Holds(ctx, id)
-	if err != nil {
-		return err
-	}
-	gone, err := s.cfg.Tables.Purge(ctx, id, now.Add(-s.cfg.KeepFor), func(day int32) bool { return held(holds, day) })
+	gone, err := s.cfg.Tables.Purge(ctx, id, now.Add(-s.cfg.KeepFor), func(ctx context.Context) (func(int32) bool, error) {
+		holds, err := s.cfg.DB.Holds(ctx, id)
+		return func(day int32) bool { return held(holds, day) }, err
+	})
 	if len(gone) > 0 {
 		s.metrics.deleted.Add(float64(len(gone)))
 		s.log.Info("files of removed events were deleted", "store", id, "files", len(gone))
