@@ -24,6 +24,9 @@ func (e *env) unary(x *unaryExpr) value {
 	case months:
 		return monthsValue(-n)
 	}
+	if v.typ.Kind == Decimal { // of a value that DuckDB knows to be NULL it makes a bigint
+		return value{sql: castTo("- "+v.sql, v.typ), typ: v.typ, easy: v.easy}
+	}
 	return value{sql: "(- " + v.sql + ")", typ: v.typ, easy: v.easy}
 }
 

@@ -25,7 +25,7 @@ func init() {
 		s.write = func(v *invocation) value { return v.operator("%") }
 	}
 	defineBy("mod(decimal, decimal) decimal", func(v *invocation) value { return v.operator("%") })
-	defineBy("abs(decimal) =1", func(v *invocation) value { return v.out("abs($1)") })
+	defineBy("abs(decimal) =1", func(v *invocation) value { return v.out(castTo("abs($1)", v.typ)) }) // as with the minus sign
 	defineBy("sign(decimal) =1", func(v *invocation) value {
 		v.typ = DecimalOf(1, 0)
 		return v.out("CAST(sign($1) AS DECIMAL(1,0))")
