@@ -40,7 +40,7 @@ func (r *Registry) DeleteStore(ctx context.Context, sc meta.Scope, ref string) e
 		} else if h != nil {
 			return awserr.New("EventDataStoreTerminationProtectedException", "The event data store cannot be deleted: %v.", h.Err())
 		}
-		s.StatusBefore, s.Status, s.DeleteAfter = s.Status, PendingDeletion, r.now().Add(deletionWait)
+		s.StatusBefore, s.Status, s.DeleteAfter = s.Status, PendingDeletion, r.latest().Add(deletionWait)
 		return nil
 	})
 	return err

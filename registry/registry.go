@@ -46,6 +46,8 @@ type Config struct {
 	RetentionGrace time.Duration
 	Log            *slog.Logger     // nil: slog.Default()
 	Now            func() time.Time // nil: time.Now
+	// Latest is the time that waits are counted from: never before the last that is known to be right, so that a clock that went back cuts none short. It is not called by New. nil: Now.
+	Latest func() time.Time
 }
 
 // maxHistories bounds the accounts that have an event history, since events may name any.
@@ -53,9 +55,10 @@ const maxHistories = 10_000
 
 // Registry is safe for many goroutines. It must be the only one that changes stores and channels in its metadata.
 type Registry struct {
-	cfg Config
-	now func() time.Time
-	log *slog.Logger
+	cfg    Config
+	now    func() time.Time
+	latest func() time.Time
+	log    *slog.Logger
 
 	current atomic.Pointer[snapshot] // what ingest sees; replaced whole on every change
 
@@ -98,7 +101,11 @@ func New(ctx context.Context, cfg Config) (*Registry, error) {
 		cfg.Log = slog.Default()
 	}
 	r := &Registry{cfg: cfg, log: cfg.Log, dropping: map[string]bool{}, attempts: map[string]*Ingestion{}}
+	if cfg.Latest == nil {
+		cfg.Latest = cfg.Now
+	}
 	r.now = func() time.Time { return cfg.Now().UTC().Truncate(time.Millisecond) } // as the metadata keeps times
+	r.latest = func() time.Time { return cfg.Latest().UTC().Truncate(time.Millisecond) }
 	all, err := cfg.DB.Stores(ctx, meta.Scope{}, "", 0)
 	if err != nil {
 		return nil, fmt.Errorf("reading event data stores: %w", err)

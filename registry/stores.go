@@ -330,7 +330,7 @@ func (r *Registry) UpdateStore(ctx context.Context, sc meta.Scope, ref string, i
 			return err
 		}
 		if s.RetentionDays < before {
-			s.RemoveAfter = r.now().Add(r.cfg.RetentionGrace)
+			s.RemoveAfter = r.latest().Add(r.cfg.RetentionGrace)
 		}
 		return nil
 	})

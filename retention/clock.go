@@ -110,6 +110,16 @@ func (c *clock) believed() time.Time {
 	return now
 }
 
+// latest is the machine's time, or the last time that was known to be right where the clock stands before that: what waits is counted from it, so that a clock that went back cuts no wait short.
+func (c *clock) latest() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if now := c.now(); now.After(c.good) {
+		return now
+	}
+	return c.good
+}
+
 // confirm makes the present time known to be right.
 func (c *clock) confirm(ctx context.Context) error {
 	c.mu.Lock()

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/lochlake/loch/meta"
+	"github.com/lochlake/loch/registry"
 )
 
 // A clock that jumps ahead removes nothing, also after a restart, until it is right again, somebody confirms it, or time has gone by.
@@ -129,3 +130,43 @@ func TestFirstLook(t *testing.T) {
 type forgetful struct{ meta.DB }
 
 func (forgetful) Value(context.Context, string) (string, error) { return "", meta.ErrNotFound }
+
+// A clock that went back cuts no wait short: a deleted store, a lowered retention and removed files wait seven days from the last time that was known to be right.
+func TestClockBehind(t *testing.T) {
+	ctx := t.Context()
+	b := newBed(t)
+	b.commit(0, 50)
+	known := b.clock
+	week := known.AddDate(0, 0, 7)
+	b.clock = b.clock.AddDate(0, 0, -10)
+	b.round()
+	b.want(-10)
+	files, err := b.db.RemovedFiles(ctx, b.store)
+	b.ok(err)
+	if len(files) != 1 || !files[0].Removed.Equal(known) {
+		t.Errorf("%+v, removed when the last known time was %s", files, known)
+	}
+	days := int32(20)
+	s, err := b.registry.UpdateStore(ctx, here, b.store, registry.StoreSettings{RetentionDays: &days})
+	b.ok(err)
+	if !s.RemoveAfter.Equal(week) {
+		t.Errorf("nothing goes before %s, want %s", s.RemoveAfter, week)
+	}
+	b.ok(b.registry.DeleteStore(ctx, here, b.store))
+	s = b.mine()
+	if !s.DeleteAfter.Equal(week) {
+		t.Errorf("the store goes at %s, want %s", s.DeleteAfter, week)
+	}
+	b.clock = week.Add(-time.Second) // it is right again
+	b.ok(b.Service.clock.confirm(ctx))
+	b.round()
+	if n := b.files(); n != 2 {
+		t.Errorf("%d files of 2 are left within the seven days", n)
+	}
+	b.verify()
+	b.pass(2 * time.Second)
+	b.round()
+	if _, err := b.db.Store(ctx, b.store); !errors.Is(err, meta.ErrNotFound) {
+		t.Errorf("the store is there still: %v", err)
+	}
+}

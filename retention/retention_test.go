@@ -77,7 +77,7 @@ func (b *bed) open() {
 	b.lake, err = lake.Open(ctx, lake.Config{Objects: b.objects, Meta: crashes{b.db, b}, KeepSnapshots: 1})
 	b.ok(err)
 	now := func() time.Time { return b.clock }
-	b.registry, err = registry.New(ctx, registry.Config{DB: crashes{b.db, b}, Lake: b.lake, Now: now, Log: slog.New(slog.DiscardHandler)})
+	b.registry, err = registry.New(ctx, registry.Config{DB: crashes{b.db, b}, Lake: b.lake, Now: now, Latest: func() time.Time { return b.Service.Latest() }, Log: slog.New(slog.DiscardHandler)})
 	b.ok(err)
 	b.logs = tlog.Open(tlog.Config{Meta: b.db, Objects: b.objects, Key: key, Every: time.Hour})
 	b.Service, err = Open(ctx, Config{DB: b.db, Tables: b.lake, Stores: b.registry, Now: now, Uptime: func() time.Duration { return b.up }, Log: slog.New(slog.NewTextHandler(&b.said, nil))})

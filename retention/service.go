@@ -237,7 +237,7 @@ func (s *Service) remove(ctx context.Context, store *meta.EventDataStore, now ti
 	if len(due) == 0 {
 		return false, nil
 	}
-	gone, err := s.cfg.Tables.RemoveDays(ctx, store.ID, due, now, proof.Removal{Rule: "retention", Due: proof.Time(latest)},
+	gone, err := s.cfg.Tables.RemoveDays(ctx, store.ID, due, s.clock.latest(), proof.Removal{Rule: "retention", Due: proof.Time(latest)},
 		func(s meta.EventDataStore, holds []meta.Hold) error { return registry.MayRemove(&s, holds, due, now) })
 	if err != nil || len(gone) == 0 {
 		return false, err
@@ -258,6 +258,9 @@ func (s *Service) Clock(ctx context.Context) (Clock, error) { return s.clock.loo
 
 // Believed is the time by the machine's clock, as far as that is believed: at most a day past the last time that is known to be right.
 func (s *Service) Believed() time.Time { return s.clock.believed() }
+
+// Latest is the time that waits are counted from: the machine's, or the last that is known to be right where that is later.
+func (s *Service) Latest() time.Time { return s.clock.latest() }
 
 // ConfirmClock makes the present time known to be right, where date (YYYY-MM-DD) is its day, UTC: whoever confirms has looked at another clock. Removal goes on.
 func (s *Service) ConfirmClock(ctx context.Context, date string) (Clock, error) {

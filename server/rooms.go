@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/lochlake/loch/api"
 	"github.com/lochlake/loch/backup"
@@ -58,7 +59,7 @@ func (s *Server) prove(ctx context.Context, storeID, eventID string) (proof.File
 func (s *Server) openIngest(ctx context.Context) (err error) {
 	cfg := s.cfg
 	s.registry, err = registry.New(ctx, registry.Config{DB: backup.Watch(s.db, s.changed), Lake: s.lake, ManagementAccount: s.key.Account, Quotas: registry.Quotas{Stores: cfg.MaxStores}, RetentionGrace: cfg.RetentionGrace,
-		Log: s.log, Now: cfg.Now})
+		Log: s.log, Now: cfg.Now, Latest: func() time.Time { return s.retention.Latest() }}) // which is opened next, and before anything is asked for
 	if err != nil {
 		return err
 	}
