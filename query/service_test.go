@@ -37,9 +37,12 @@ type bed struct {
 	now     time.Time
 }
 
+// bedTime is when a bed is made, by its clock.
+var bedTime = time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
+
 func newBed(t testing.TB, change func(*Config)) *bed {
 	t.Helper()
-	b := &bed{dir: t.TempDir(), now: time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)}
+	b := &bed{dir: t.TempDir(), now: bedTime}
 	var err error
 	if b.db, err = meta.OpenSQLite(t.Context(), filepath.Join(b.dir, "meta.db")); err != nil {
 		t.Fatal(err)
@@ -240,9 +243,8 @@ func TestRetentionHidesOldEvents(t *testing.T) {
 
 // A clock that jumped ahead makes no event old: what is not removed is answered, and the answer is kept.
 func TestClockAheadHidesNothing(t *testing.T) {
-	believed := time.Time{}
+	believed := bedTime
 	b := newBed(t, func(c *Config) { c.Believed = func() time.Time { return believed } })
-	believed = b.now
 	store := b.store(t, "mine", 24*10)
 	b.now = b.now.AddDate(10, 0, 0)
 	id := b.start(t, "SELECT count(*) FROM "+store)
