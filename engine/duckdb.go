@@ -111,7 +111,7 @@ func (d *DuckDB) Close() error {
 	}
 }
 
-// A start takes as much of a core as a small statement does. So statements that run have the machine to themselves before a spare is started in place
+// A start takes some of what a small statement does. So statements that run have the machine to themselves before a spare is started in place
 // of one that was taken: for a breath at most, and only as long as two others are ready, or searches one after another would wait for a start each. After the last has ended, its answer goes out first.
 const (
 	breath = time.Second
@@ -180,7 +180,7 @@ type way struct {
 	forked bool // by a nursery
 }
 
-// ways are all there are, the best first: forked, which costs a fifth, before executed; in namespaces without a network before those of the server.
+// ways are all there are, the best first: forked, which costs a quarter, before executed; in namespaces without a network before those of the server.
 func ways() []*way {
 	var all []*way
 	for _, forked := range []bool{true, false} {
