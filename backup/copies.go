@@ -204,9 +204,13 @@ func (c *Copies) forget(ctx context.Context) error {
 func (c *Copies) Close(ctx context.Context) error {
 	c.stop()
 	c.done.Wait()
-	if err := c.copy(ctx); err != nil {
-		c.cfg.Log.Warn("the metadata was not copied to the object store at the end", "error", err)
+	// The copy that the stop cut short, if there was one, told nothing of its end: so this one tells of both.
+	err := c.copy(ctx)
+	if err == nil {
+		c.failing.Store(0)
+		return nil
 	}
+	c.cfg.Log.Warn("the metadata was not copied to the object store at the end", "error", err)
 	return nil
 }
 

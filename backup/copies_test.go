@@ -61,7 +61,7 @@ func TestCopiesByThemselves(t *testing.T) {
 	}()
 	r.ok(c.Close(t.Context()))
 	if len(to.put) != 1 || c.failing.Load() != 0 {
-		t.Errorf("%d copies at the end, failing %v", len(to.put), c.Failing())
+		t.Errorf("%d copies at the end, failing since %d", len(to.put), c.failing.Load())
 	}
 	all, err := listCopies(t.Context(), to)
 	if err != nil || len(all) != 2 {
