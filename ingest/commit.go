@@ -148,12 +148,14 @@ func (s *store) commitOne(c *chunk, n int) bool {
 		s.in.metrics.lag.Observe(float64(s.in.cfg.Now().UnixMicro()-c.accepted) / 1e6)
 	}
 	s.mu.Lock()
-	s.sealed = s.sealed[n:]
 	x := s.index
 	s.mu.Unlock()
 	if x != nil && err == nil {
-		x.Applied(c.applied)
+		x.Applied(c.applied) // before the chunks leave sealed: whoever waits for that, as Flush and discardIndex do, finds the index told
 	}
+	s.mu.Lock()
+	s.sealed = s.sealed[n:]
+	s.mu.Unlock()
 	s.in.release()
 	return true
 }

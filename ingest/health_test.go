@@ -42,16 +42,18 @@ func TestStalledStoreHoldsItsShare(t *testing.T) {
 	for err == nil && !s.stalled.has(storeID(1)) {
 		runtime.Gosched()
 	}
-	for ; first < 1000; first++ {
-		if err = send(1, first, true); err != nil {
-			break
+	// While a delivery goes from the queue to a chunk it counts in both, and one that comes at that moment may be refused early; the next try is taken.
+	held := func() int64 { return s.store(storeID(1)).held.Load() }
+	for first < 1000 && (err == nil || errors.Is(err, ErrBusy) && held() <= s.stalledShare()) {
+		if err = send(1, first, true); err == nil {
+			first++
 		}
 	}
 	if !errors.Is(err, ErrBusy) || !s.stalled.has(storeID(1)) {
 		t.Fatalf("after %d: %v", first, err)
 	}
-	if held := s.store(storeID(1)).held.Load(); held < s.stalledShare() || held > s.cfg.Memory*3/4 {
-		t.Errorf("it holds %d of %d", held, s.cfg.Memory)
+	if held() > s.cfg.Memory*3/4 {
+		t.Errorf("it holds %d of %d", held(), s.cfg.Memory)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

@@ -311,7 +311,7 @@ func TestRouting(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			target := everything(1)
 			c.change(&target)
-			s := start(t, t.TempDir(), []Target{target}, nil)
+			s := start(t, t.TempDir(), []Target{target}, func(cfg *Config) { cfg.Now = func() time.Time { return base.Add(time.Hour) } }) // of base's day, also when that ends meanwhile
 			d := Delivery{Records: records(t, events...), Read: 5, Live: c.live, Scope: home}
 			if !c.live {
 				d.Stores = []string{target.StoreID}
@@ -466,6 +466,7 @@ func TestBackPressure(t *testing.T) {
 	s := start(t, dir, []Target{everything(1)}, func(c *Config) {
 		c.Tables, c.LogBytes, c.ChunkRows = &stuck{c.Tables.(*lake.Lake), gate}, 60_000, 20
 	})
+	<-s.replayed // until then all that does not wait is refused
 	accepted := 0
 	var err error
 	for i := 0; i < 10_000; i++ {
@@ -475,7 +476,7 @@ func TestBackPressure(t *testing.T) {
 		}
 		accepted++
 	}
-	if !errors.Is(err, ErrBusy) {
+	if !errors.Is(err, ErrBusy) || accepted == 0 {
 		t.Fatalf("after %d: %v", accepted, err)
 	}
 	waiting := make(chan error)

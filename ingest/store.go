@@ -138,13 +138,14 @@ func (s *store) take(p part) {
 	}
 	s.outcomes = outcomes
 	p.ticket.checked(p.rows, outcomes)
+	// Before it leaves the queue: whoever waits for that, as Flush does, finds its room given back.
+	s.held.Add(-p.weight)
+	p.release()
 	s.mu.Lock()
 	s.queue[0] = part{} // let go of its memory
 	s.queue = s.queue[1:]
 	idle := s.chunk == nil && len(s.sealed) == 0
 	s.mu.Unlock()
-	s.held.Add(-p.weight)
-	p.release()
 	if idle {
 		s.in.release() // nothing new in it: no commit will say so
 	}
