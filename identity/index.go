@@ -260,7 +260,8 @@ func (x *Index) Covered() int64 {
 	return x.man.Covered
 }
 
-// Flush writes the keys that may go to disk, as a clean stop does so that the next start need not read the table. It waits for the worker.
+// Flush writes the keys that may go to disk, as a clean stop does so that the next start need not read the table. It waits for the worker. Its error is of a try that began after
+// the call: one that was under way may have failed by what is over.
 func (x *Index) Flush(ctx context.Context) error {
 	defer x.wake(ctx)()
 	x.mu.Lock()
@@ -268,15 +269,21 @@ func (x *Index) Flush(ctx context.Context) error {
 	if x.table.n > 0 && x.table.last <= x.applied {
 		x.freeze()
 	}
+	x.rest(ctx)
 	x.failed = nil
 	x.start()
-	for x.working && ctx.Err() == nil {
-		x.changed.Wait()
-	}
+	x.rest(ctx)
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	return x.failed
+}
+
+// rest waits until the worker has ended, or ctx has. The caller holds mu.
+func (x *Index) rest(ctx context.Context) {
+	for x.working && ctx.Err() == nil {
+		x.changed.Wait()
+	}
 }
 
 // Stats is what an index holds.
