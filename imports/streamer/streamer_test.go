@@ -256,8 +256,9 @@ func TestStreamStopAndGoOn(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	var taken atomic.Int64
+	var open atomic.Bool
 	s.lake.Gate = func(served context.Context, _ ingest.Delivery) error {
-		if taken.Add(1) < 100 {
+		if open.Load() || taken.Add(1) < 100 {
 			return nil
 		}
 		cancel()
@@ -271,7 +272,7 @@ func TestStreamStopAndGoOn(t *testing.T) {
 	if s.lake.Len() != 99*5 {
 		t.Errorf("%d events were kept, of 99 files of 5", s.lake.Len())
 	}
-	s.lake.Gate = nil
+	open.Store(true)
 	rest := s.run(streamer.Options{Sources: []string{dir}})
 	if s.lake.Len() != 2000 || rest.FilesKnown == 0 || rest.Files+rest.FilesKnown != 400 {
 		t.Errorf("%+v, %d events", rest, s.lake.Len())
