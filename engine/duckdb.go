@@ -338,10 +338,14 @@ type run struct {
 	done    bool
 }
 
-// run runs the statement. A spare may die between the look whether it lives and its first word, as all do with their nursery: then another is asked.
+// run runs the statement. A spare may die between the look whether it lives and its first word, as all do with their nursery: then one is asked that was started since.
 func (r *run) run(ctx context.Context) (Stats, error) {
 	for again := false; ; again = true {
-		stats, err := r.once(ctx)
+		get := r.d.take
+		if again {
+			get = r.d.start
+		}
+		stats, err := r.once(ctx, get)
 		if e, ok := errors.AsType[*Error](err); !ok || e.Kind != Crashed || r.heard || again || ctx.Err() != nil {
 			return stats, err
 		}
@@ -349,11 +353,12 @@ func (r *run) run(ctx context.Context) (Stats, error) {
 	}
 }
 
-func (r *run) once(ctx context.Context) (Stats, error) {
+// once runs the statement in the child that get gives.
+func (r *run) once(ctx context.Context, get func() (*child, error)) (Stats, error) {
 	if err := ctx.Err(); err != nil {
 		return r.stats, err
 	}
-	c, err := r.d.take()
+	c, err := get()
 	if err != nil {
 		return r.stats, &Error{Internal, "The query engine did not start.", err}
 	}

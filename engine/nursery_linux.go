@@ -144,8 +144,8 @@ func (n *nursery) launch(dir string, in, answers *os.File, stderr *tail) (proces
 	n.asking.Lock()
 	err = unix.Sendmsg(int(n.conn.Fd()), []byte(dir), unix.UnixRights(int(in.Fd()), int(answers.Fd()), int(errWrite.Fd())), nil, unix.MSG_NOSIGNAL)
 	var b birth
-	if err == nil {
-		b = <-n.answers // the zero value once the nursery has ended
+	if err == nil || errors.Is(err, syscall.EPIPE) {
+		b = <-n.answers // the zero value once the nursery has ended and alive says so: whoever tries again gets another
 	}
 	n.asking.Unlock()
 	err = errors.Join(err, b.err, errWrite.Close())
