@@ -88,10 +88,12 @@ type rig struct {
 	now   time.Time
 	log   *bytes.Buffer
 	token string
+
+	served chan struct{} // told when a request is done with, which is after its answer: then nothing reads the clock any more, or writes to the log
 }
 
 func newRig(t *testing.T) *rig {
-	g := &rig{t: t, keys: &keys{mine, theirs}, now: time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC), log: new(bytes.Buffer)}
+	g := &rig{t: t, keys: &keys{mine, theirs}, now: time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC), log: new(bytes.Buffer), served: make(chan struct{}, 1)}
 	c, err := New(Config{Keys: g.keys, Engine: ours, TokenKey: bytes.Repeat([]byte{7}, 32), Now: func() time.Time { return g.now }, Log: slog.New(slog.NewTextHandler(g.log, nil)),
 		FileIO: map[string]string{"s3.region": "us-east-1"},
 		Stores: stores{
@@ -103,7 +105,10 @@ func newRig(t *testing.T) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g.http = httptest.NewServer(c)
+	g.http = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c.ServeHTTP(w, r)
+		g.served <- struct{}{}
+	}))
 	t.Cleanup(g.http.Close)
 	g.token = g.login(mine)
 	return g
@@ -133,6 +138,7 @@ func (g *rig) do(method, path, body string, header ...string) answer {
 	if err != nil {
 		g.t.Fatal(err)
 	}
+	<-g.served
 	return answer{resp.StatusCode, resp.Header, string(text)}
 }
 
