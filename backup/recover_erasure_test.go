@@ -64,8 +64,12 @@ func TestRecoverErasure(t *testing.T) {
 		}
 		s, err := redaction.Open(ctx, redaction.Config{DB: n.db, Tables: n.lake, Stores: n.reg, Ingest: n.ingest, Queries: idle{}, Dir: t.TempDir(), Allowed: true, Every: time.Hour})
 		n.ok(err)
-		answer, err := s.Erase(ctx, home, redaction.Request{Store: store, EventID: "a-3", Reason: "again", By: "arn:me", Confirm: "a-3"})
-		if err != nil || answer.Erased != 0 || len(answer.Waits) > 0 {
+		again := redaction.Request{Store: store, EventID: "a-3", Reason: "again", By: "arn:me", Confirm: "a-3"}
+		answer, err := s.Erase(ctx, home, again)
+		for err == nil && answer.Erased == 0 && len(answer.Waits) > 0 { // a call waits for some seconds at most
+			answer, err = s.Erase(ctx, home, again)
+		}
+		if err != nil || answer.Erased != 0 {
 			t.Errorf("told %v: %+v, %v", told, answer, err)
 		}
 		n.ok(s.Close())
