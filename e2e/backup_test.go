@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/lochlake/loch/objstore/s3test"
 )
@@ -58,6 +59,16 @@ func TestLostDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	for number(t, values(t, r, bin, "SELECT count(*) FROM kept")) == number(t, before) { // something of the second import is committed
+	}
+	for { // and the metadata has been copied
+		copies, err := filepath.Glob(filepath.Join(s3.Dir, "audit", "lake", "metadata", "*.db.zst"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(copies) > 0 {
+			break
+		}
+		time.Sleep(20 * time.Millisecond)
 	}
 	committed := number(t, values(t, r, bin, "SELECT count(*) FROM kept"))
 	r.kill(t)

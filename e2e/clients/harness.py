@@ -110,7 +110,7 @@ class Case(unittest.TestCase):
     def scalar(self, sql):
         return self.query(sql)[0][0][1]
 
-    def wait(self, look, done, seconds=120):
+    def wait(self, look, done, seconds=300):
         """Looks until done says so. The bound only keeps a broken server from hanging the run."""
         end = time.monotonic() + seconds
         while True:

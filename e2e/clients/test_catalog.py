@@ -86,7 +86,7 @@ class Catalog(Case):
         out = client("cloudtrail-data").put_audit_events(channelArn=channel, auditEvents=events)
         self.assertEqual(out["failed"], [])
         s = id_of(store)
-        self.wait(lambda: self.scalar(f"SELECT count(*) FROM {s}"), lambda v: v == str(n), seconds=30)
+        self.wait(lambda: self.scalar(f"SELECT count(*) FROM {s}"), lambda v: v == str(n))
         self.federate(store)
         table = catalog().load_table((REGION, name))
         self.assertEqual(table.metadata.location, catalog().load_table((REGION, s)).metadata.location)

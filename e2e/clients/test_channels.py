@@ -49,7 +49,7 @@ class Channels(Case):
         self.assertEqual(again["successful"][0]["eventID"], out["successful"][0]["eventID"])
 
         s = id_of(store)
-        self.wait(lambda: self.scalar(f"SELECT count(*) FROM {s}"), lambda n: n == "2", seconds=30)
+        self.wait(lambda: self.scalar(f"SELECT count(*) FROM {s}"), lambda n: n == "2")
         for where in ("eventName LIKE 'CloudConfigurationRuleCreation'", "eventdata.eventname = 'CloudConfigurationRuleCreation'"):
             rows = self.query(f"SELECT eventID, eventTime, eventData.userIdentity.principalId, element_at(eventData.requestParameters, 'n') FROM {s} WHERE {where}")
             self.assertEqual([[v for _, v in r] for r in rows], [[out["successful"][0]["eventID"], "2026-11-01 10:00:00.000", "wiz|ana", "3"]])

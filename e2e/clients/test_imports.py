@@ -52,7 +52,7 @@ class Imports(Case):
         stats = done["ImportStatistics"]
         self.assertEqual((stats["FilesCompleted"], stats["FailedEntries"]), (2, 0))
         s = id_of(store)
-        self.wait(lambda: self.scalar(f"SELECT count(*) FROM {s}"), lambda n: n == "3", seconds=30)
+        self.wait(lambda: self.scalar(f"SELECT count(*) FROM {s}"), lambda n: n == "3")
         rows = self.query(f"SELECT eventJson, eventJsonChecksum, requestParameters['userName'], element_at(requestParameters, 'tags'), userIdentity.sessionContext.attributes.mfaAuthenticated FROM {s} WHERE eventName = 'CreateUser'")
         values = [v for _, v in rows[0]]
         self.assertEqual(json.loads(values[0]), texts[0])
@@ -75,7 +75,7 @@ class Imports(Case):
         import datetime
         done = self.run_import(store, bucket, StartEventTime=datetime.datetime(2026, 10, 9, tzinfo=datetime.timezone.utc), EndEventTime=datetime.datetime(2026, 10, 11, tzinfo=datetime.timezone.utc))
         self.assertEqual((done["ImportStatus"], done["ImportStatistics"]["FilesCompleted"]), ("COMPLETED", 1))
-        self.wait(lambda: self.scalar(f"SELECT count(*) FROM {id_of(store)}"), lambda n: n == "1", seconds=30)
+        self.wait(lambda: self.scalar(f"SELECT count(*) FROM {id_of(store)}"), lambda n: n == "1")
 
     def test_bad_files(self):
         bucket, store = self.bucket(), self.store(RetentionPeriod=2557)
@@ -88,7 +88,7 @@ class Imports(Case):
         self.assertEqual(len(failures), 3, failures)
         self.assertEqual(done["ImportStatistics"]["FailedEntries"], 3)
         self.assertEqual(len([f for f in failures if cut in f["Location"]]), 1)
-        kept = self.wait(lambda: int(self.scalar(f"SELECT count(*) FROM {id_of(store)}")), lambda n: n > 2, seconds=30)
+        kept = self.wait(lambda: int(self.scalar(f"SELECT count(*) FROM {id_of(store)}")), lambda n: n > 2)
         self.assertLess(kept, 52)
 
     def test_refused(self):
@@ -112,7 +112,7 @@ class Imports(Case):
             self.ct.start_import(ImportId=out["ImportId"])
             state = self.wait(lambda: self.ct.get_import(ImportId=out["ImportId"]), lambda i: i["ImportStatus"] in ("COMPLETED", "FAILED"))
         self.assertEqual(state["ImportStatus"], "COMPLETED")
-        self.wait(lambda: self.scalar(f"SELECT count(*) FROM {id_of(store)}"), lambda n: n == "224", seconds=30)
+        self.wait(lambda: self.scalar(f"SELECT count(*) FROM {id_of(store)}"), lambda n: n == "224")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ class Queries(Case):
         events = [audit_event("Rule%02d" % i) for i in range(n)]
         out = client("cloudtrail-data").put_audit_events(channelArn=channel, auditEvents=events)
         self.assertEqual(len(out["successful"]), n)
-        self.wait(lambda: self.scalar(f"SELECT count(*) FROM {id_of(store)}"), lambda c: c == str(n), seconds=30)
+        self.wait(lambda: self.scalar(f"SELECT count(*) FROM {id_of(store)}"), lambda c: c == str(n))
         return store
 
     def test_life(self):
