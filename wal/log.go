@@ -359,7 +359,7 @@ func (l *Log) fail(err error) error {
 }
 
 // rotate ends the active segment and begins a new one. After a failure it first cuts the segment back to what was acknowledged, so
-// that no record that was refused comes back in a replay.
+// that no record that was refused comes back in a replay. A segment in which no sequence was given yet is taken up again: it is as good as a new one, which would need its name.
 func (l *Log) rotate() error {
 	if err := l.room(0); err != nil {
 		return err
@@ -372,8 +372,7 @@ func (l *Log) rotate() error {
 	} else if err := l.cut(l.active); err != nil {
 		return err
 	}
-	ended := l.active
-	if err := l.begin(&ended); err != nil {
+	if err := l.renew(); err != nil {
 		return err
 	}
 	if l.failure.Swap(nil) != nil {
@@ -381,6 +380,16 @@ func (l *Log) rotate() error {
 		l.metrics.failed.Set(0)
 	}
 	return nil
+}
+
+// renew begins a new segment, or opens the active one again where no sequence was given in it yet.
+func (l *Log) renew() (err error) {
+	if l.active.first == l.next {
+		l.file, err = l.opt.FS.OpenWrite(filepath.Join(l.opt.Dir, l.active.name))
+		return err
+	}
+	ended := l.active
+	return l.begin(&ended)
 }
 
 // cut takes off what a segment holds behind its acknowledged part.
