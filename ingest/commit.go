@@ -186,8 +186,8 @@ func (in *Ingest) retry(what, id string, do func() error) error {
 		if tries == 1 {
 			in.metrics.stalled.Inc()
 		}
-		in.stalled.failed(id, what, tries, in.cfg.Now(), err)
 		in.slog.Error("failed, and is tried again: "+what, "store", id, "tries", tries, "again_in", wait, "error", err)
+		in.stalled.failed(id, what, tries, in.cfg.Now(), err) // behind the log: who learns of it by the health check finds the cause there
 		in.metrics.retries.Inc()
 		select {
 		case <-time.After(wait):

@@ -24,10 +24,15 @@ func TestLockedBucket(t *testing.T) {
 	srv := s3test.StartVersions(t)
 	s := open(t, Config{StoreURL: srv.LockBucket(t, "audit") + "/lake", StoreS3: reach(srv), ObjectLock: LockOn, NoCompaction: true})
 	q := newSender(t, s, "kept")
-	old := time.Now().UTC().AddDate(0, 0, -3)
+	today, _, _ := strings.Cut(begun, "T")
+	now, err := time.Parse(time.RFC3339, begun)
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := now.AddDate(0, 0, -3)
 	in := events(0, 5)
 	for _, e := range in.AuditEvents {
-		*e.EventData = strings.ReplaceAll(*e.EventData, time.Now().UTC().Format(time.DateOnly), old.Format(time.DateOnly))
+		*e.EventData = strings.ReplaceAll(*e.EventData, today, old.Format(time.DateOnly))
 	}
 	var out model.PutAuditEventsResponse
 	if err := q.client.PutAuditEvents(t.Context(), q.channel, in, &out); err != nil || len(out.Successful) != 5 {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -146,11 +147,34 @@ func TestRedaction(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-	defer cancel()
+	ctx := t.Context()
 	out = redaction.Answer{}
-	if err := s.client.Redact(ctx, "audit", id, "case 12", id, &out); err != nil || out.Erased != 1 || len(out.Waits) != 1 {
+	if err := s.client.Redact(ctx, "audit", id, "case 12", id, &out); err != nil || out.Erased != 1 {
 		t.Fatalf("%+v, %v", out, err)
+	}
+	again := redaction.Answer{}
+	redactAgain := func() {
+		t.Helper()
+		again = redaction.Answer{}
+		if err := s.client.Redact(ctx, "audit", id, "case 12", id, &again); err != nil || again.Erased != 0 || len(again.Events) != 1 || !again.Events[0].Erased {
+			t.Fatalf("again: %+v, %v", again, err)
+		}
+	}
+	// A call waits for a few seconds, in which a busy machine may not be done with the rest.
+	waits := func(in []string) bool {
+		t.Helper()
+		if slices.ContainsFunc(in, func(w string) bool { return strings.Contains(w, ": ") }) {
+			t.Fatal("not for want of time:", in)
+		}
+		return len(in) > 0
+	}
+	for again.Waits = out.Waits; len(again.Waits) != 1; redactAgain() {
+		if !waits(again.Waits) {
+			t.Fatal("nothing waits for the plan")
+		}
+	}
+	if waits(again.Waits); !strings.HasPrefix(again.Waits[0], "files of the table") {
+		t.Error(again.Waits)
 	}
 	if got := s.redaction.Pending(); len(got) != 1 || got[0] != s.store {
 		t.Error("pending:", got)
@@ -167,9 +191,7 @@ func TestRedaction(t *testing.T) {
 		t.Errorf("the query whose results are gone is %s", got)
 	}
 	plan.Release()
-	again := redaction.Answer{}
-	if err := s.client.Redact(ctx, "audit", id, "case 12", id, &again); err != nil || again.Erased != 0 || len(again.Waits) != 0 || len(again.Events) != 1 || !again.Events[0].Erased {
-		t.Fatalf("again: %+v, %v", again, err)
+	for redactAgain(); waits(again.Waits); redactAgain() {
 	}
 	if got := s.redaction.Pending(); len(got) != 0 {
 		t.Error("pending:", got)

@@ -36,7 +36,7 @@ func Holding(t testing.TB, dir string, texts ...string) (found []string) {
 		all := [][]byte{content}
 		switch filepath.Ext(path) {
 		case ".parquet":
-			all = append(all, values(t, path)...)
+			all = append(all, values(t, content)...)
 		case ".avro":
 			r, err := ocf.NewReader(bytes.NewReader(content))
 			if err != nil {
@@ -69,9 +69,9 @@ func Holding(t testing.TB, dir string, texts ...string) (found []string) {
 }
 
 // values gives the texts of all columns of a Parquet file.
-func values(t testing.TB, path string) (out [][]byte) {
+func values(t testing.TB, content []byte) (out [][]byte) {
 	t.Helper()
-	pr, err := file.OpenParquetFile(path, false)
+	pr, err := file.NewParquetReader(bytes.NewReader(content))
 	if err != nil {
 		t.Fatal(err)
 	}
