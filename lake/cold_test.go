@@ -84,7 +84,8 @@ func TestOldDaysMove(t *testing.T) {
 	for n := range 4 {
 		b.mustCommit(t, store, randomRows(rand.New(rand.NewPCG(4, uint64(n))), event.CloudTrail, 30, 2), int64(n+1))
 	}
-	b.mustCommit(t, store, []Row{sparseRow(1, time.Now().UnixMicro())}, 5)
+	now := time.Now().UTC()
+	b.mustCommit(t, store, []Row{sparseRow(1, now.UnixMicro())}, 5)
 	before := b.contents(t, store)
 	c.must(t)
 	if m.copies != 0 {
@@ -106,7 +107,7 @@ func TestOldDaysMove(t *testing.T) {
 		if isLink(t, held.Files[i].Local) {
 			t.Errorf("%s was moved under a plan that has it", f.Key)
 		}
-		today := strings.Contains(f.Key, time.Now().UTC().Format(time.DateOnly))
+		today := strings.Contains(f.Key, now.Format(time.DateOnly))
 		if (f.Local == held.Files[i].Local) != today {
 			t.Errorf("a new plan has %s at %s", f.Key, f.Local)
 		}
@@ -120,7 +121,7 @@ func TestOldDaysMove(t *testing.T) {
 	held.Release()
 	c.must(t) // the other plan has the copies, so it is not waited for
 	for _, f := range held.Files {
-		if isLink(t, f.Local) == strings.Contains(f.Key, time.Now().UTC().Format(time.DateOnly)) {
+		if isLink(t, f.Local) == strings.Contains(f.Key, now.Format(time.DateOnly)) {
 			t.Errorf("%s is at the wrong place", f.Key)
 		}
 	}

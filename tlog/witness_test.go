@@ -17,6 +17,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
@@ -178,7 +179,8 @@ func (w *world) add(n int) {
 }
 
 func (w *world) service(at ...Witness) *Service {
-	return newService(Config{Meta: w.db, Objects: w.objects, Key: key, Logger: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry(), Witnesses: at})
+	return newService(Config{Meta: w.db, Objects: w.objects, Key: key, Logger: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry(), Witnesses: at,
+		WitnessTime: time.Hour}) // one that hangs does so until the test lets it go on
 }
 
 // metric is the sum of a metric's values.
