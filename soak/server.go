@@ -28,9 +28,10 @@ type life struct {
 	heard sync.WaitGroup
 }
 
-// freeAddress is an address that nobody listens on: every life has the same, as clients know it.
+// freeAddress is an address that nobody listens on: every life has the same, as clients know it. It is not 127.0.0.1, where another program may be given the port
+// between two lives.
 func freeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := net.Listen("tcp", "127.0.0.2:0")
 	if err != nil {
 		return "", err
 	}
