@@ -22,12 +22,14 @@ type Call struct {
 	UserAgent string
 	Time      time.Time // when the request came, UTC
 	// Wait is how long the caller would rather wait than be told that there is nothing new: the preference "wait" of RFC 7240, of which at
-	// most 20 seconds count. DescribeQuery heeds it.
+	// most 20 seconds count, or a tenth of a second where there is none. DescribeQuery and GetQueryResults heed it.
 	Wait time.Duration
 }
 
-// maxWait bounds Call.Wait.
-const maxWait = 20 * time.Second
+const (
+	maxWait   = 20 * time.Second       // bounds Call.Wait
+	usualWait = 100 * time.Millisecond // too short for a person to feel; whoever polls without pause takes no core from the query that it asks for
+)
 
 // preferredWait reads the preference "wait" (RFC 7240, section 4.3), in whole seconds. What it cannot read is as if it were not there, as the RFC wants.
 func preferredWait(h http.Header) time.Duration {
@@ -41,8 +43,8 @@ func preferredWait(h http.Header) time.Duration {
 			if n, err := strconv.ParseUint(strings.TrimSpace(value), 10, 31); err == nil {
 				return min(time.Duration(n)*time.Second, maxWait)
 			}
-			return 0
+			return usualWait
 		}
 	}
-	return 0
+	return usualWait
 }

@@ -105,8 +105,7 @@ func (h *queries) describe(ctx context.Context, c *Call, in *model.DescribeQuery
 	} else {
 		q, err = h.Describe(ctx, c.Scope, *in.QueryId, store)
 	}
-	if err == nil && c.Wait > 0 {
-		h.Wait(ctx, q.ID, c.Wait)
+	if err == nil && h.awaited(ctx, c, q) {
 		q, err = h.Describe(ctx, c.Scope, q.ID, store)
 	}
 	if err != nil {
@@ -117,6 +116,15 @@ func (h *queries) describe(ctx context.Context, c *Call, in *model.DescribeQuery
 		DeliveryS3Uri: filled(q.DeliveryURI), DeliveryStatus: filled(q.Delivery),
 		QueryStatistics: &model.QueryStatisticsForDescribeQuery{EventsMatched: &q.Matched, EventsScanned: &q.Scanned, BytesScanned: &q.BytesScanned,
 			ExecutionTimeInMillis: &took, CreationTime: model.At(q.Created)}}, nil
+}
+
+// awaited waits, as long as the caller would, for the end of a query that has not ended, and tells whether there may be news.
+func (h *queries) awaited(ctx context.Context, c *Call, q meta.Query) bool {
+	if c.Wait <= 0 || q.Status != query.Queued && q.Status != query.Running {
+		return false
+	}
+	h.Wait(ctx, q.ID, c.Wait)
+	return true
 }
 
 // filled is a pointer to s, nil where s is empty.
@@ -158,6 +166,9 @@ func (h *queries) results(ctx context.Context, c *Call, in *model.GetQueryResult
 	}
 	rows := &jsonRows{}
 	q, next, err := h.Results(ctx, c.Scope, *in.QueryId, store, at.Row, n, rows.add)
+	if err == nil && h.awaited(ctx, c, q) {
+		q, next, err = h.Results(ctx, c.Scope, *in.QueryId, store, at.Row, n, rows.add)
+	}
 	if err != nil {
 		return nil, err
 	}

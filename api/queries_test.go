@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -20,8 +21,11 @@ const (
 	testQueryID = "11111111-2222-4333-8444-555555555555"
 )
 
-// fakeQueries has one store and five queries, the first of which answers 2,500 rows of two columns of one name.
-type fakeQueries struct{ started, waited []string }
+// fakeQueries has one store and five queries, the first of which answers 2,500 rows of two columns of one name; where it runs it has ended once it was waited for.
+type fakeQueries struct {
+	started, waited []string
+	running         bool
+}
 
 func (f *fakeQueries) Store(_ context.Context, _ meta.Scope, ref string) (meta.EventDataStore, error) {
 	if !strings.HasSuffix(ref, testStoreID) {
@@ -37,11 +41,15 @@ func (f *fakeQueries) Start(_ context.Context, _ meta.Scope, principal string, r
 
 func (f *fakeQueries) Wait(_ context.Context, id string, d time.Duration) {
 	f.waited = append(f.waited, id+" "+d.String())
+	f.running = false
 }
 
 func (f *fakeQueries) Describe(_ context.Context, _ meta.Scope, id, _ string) (meta.Query, error) {
 	if id != testQueryID {
 		return meta.Query{}, awserr.New("QueryIdNotFoundException", "none")
+	}
+	if f.running {
+		return meta.Query{ID: id, Status: "RUNNING"}, nil
 	}
 	return meta.Query{ID: id, SQL: "SELECT 1", Status: "FINISHED", Rows: 2500, Scanned: 7, Matched: 6, BytesScanned: 5, Execution: 1500 * time.Millisecond, Created: time.UnixMilli(1_700_000_000_123)}, nil
 }
@@ -105,10 +113,30 @@ func TestQueries(t *testing.T) {
 		t.Error(a.status, a.body)
 	}
 
-	// A caller that would rather wait has its answer when there is news.
-	r := w.request("POST", "/", "cloudtrail", `{"QueryId":"`+testQueryID+`"}`, "X-Amz-Target", "CloudTrail_20131101.DescribeQuery", "Content-Type", "application/x-amz-json-1.1", "Prefer", "wait=3")
-	if a := w.do(r); a.status != 200 || len(f.waited) != 1 || f.waited[0] != testQueryID+" 3s" {
-		t.Error(a.status, a.body, f.waited)
+	// Who asks for a query that runs has its answer when there is news, or when the patience ends that the request names.
+	for _, c := range []struct {
+		operation, prefer string
+		waited            []string
+	}{
+		{"DescribeQuery", "wait=3", []string{testQueryID + " 3s"}},
+		{"DescribeQuery", "", []string{testQueryID + " 100ms"}},
+		{"DescribeQuery", "wait=0", nil},
+		{"GetQueryResults", "", []string{testQueryID + " 100ms"}},
+		{"GetQueryResults", "wait=0", nil},
+	} {
+		f.waited, f.running = nil, true
+		r := w.request("POST", "/", "cloudtrail", `{"QueryId":"`+testQueryID+`"}`, "X-Amz-Target", "CloudTrail_20131101."+c.operation, "Content-Type", "application/x-amz-json-1.1", "Prefer", c.prefer)
+		want := `"QueryStatus":"FINISHED"`
+		if c.waited == nil {
+			want = `"QueryStatus":"RUNNING"`
+		}
+		if a := w.do(r); a.status != 200 || !slices.Equal(f.waited, c.waited) || !strings.Contains(a.body, want) {
+			t.Error(c, a.status, a.body, f.waited)
+		}
+	}
+	f.waited, f.running = nil, false
+	if w.call("DescribeQuery", `{"QueryId":"`+testQueryID+`"}`); len(f.waited) != 0 {
+		t.Error("a query that has ended is not waited for", f.waited)
 	}
 
 	// Pages: the rows in order, none left out, none twice; the last without a token.
