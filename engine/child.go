@@ -123,12 +123,20 @@ func (c *child) alive() bool { return c.process.alive() && !c.gone() }
 // executed is a process of its own binary, from its start.
 type executed struct{ cmd *exec.Cmd }
 
+// environment is what a worker's process is told, which has none of the server's.
+func environment(dir string) []string {
+	return []string{"TMPDIR=" + dir, "HOME=" + dir, "GOTRACEBACK=single",
+		"GOGC=400", // its Go part makes little garbage, most of it when it begins; collecting that takes longer than many a statement
+		"DUCKDB_JE_MALLOC_CONF=lg_extent_max_active_fit:63", // small buffers come from what worker/memory.c reserves, too
+	}
+}
+
 // execute is the launcher of such processes.
 func execute(binary string, attr *syscall.SysProcAttr) launcher {
 	return func(dir string, in, answers *os.File, stderr *tail) (process, error) {
 		cmd := exec.Command(binary, worker.Argument)
 		cmd.Dir = dir
-		cmd.Env = []string{"TMPDIR=" + dir, "HOME=" + dir, "GOTRACEBACK=single"}
+		cmd.Env = environment(dir)
 		cmd.Stdin, cmd.Stderr = in, stderr
 		cmd.ExtraFiles = []*os.File{answers} // file descriptor 3
 		cmd.SysProcAttr = attr

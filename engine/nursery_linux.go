@@ -47,7 +47,7 @@ func newNursery(binary, dir string, attr *syscall.SysProcAttr) (*nursery, error)
 	n := &nursery{conn: ours, stderr: &tail{}, answers: make(chan birth), children: map[int32]*forked{}}
 	n.cmd = exec.Command(binary, worker.NurseryArgument)
 	n.cmd.Dir = dir
-	n.cmd.Env = []string{"TMPDIR=" + dir, "HOME=" + dir, "GOTRACEBACK=single"}
+	n.cmd.Env = append(environment(dir), "LD_BIND_NOW=1") // once, and not each function again in each worker that calls it
 	n.cmd.Stderr = n.stderr
 	n.cmd.ExtraFiles = []*os.File{theirs} // file descriptor 3
 	n.cmd.SysProcAttr = attr

@@ -3,6 +3,7 @@ package worker
 /*
 #cgo linux LDFLAGS: -ldl
 #include "database.h"
+#include "memory.h"
 */
 import "C"
 
@@ -32,6 +33,7 @@ func (w *worker) open() error {
 	if duckdb.Connect(duckdb.Database{Ptr: db}, &w.conn) == duckdb.StateError {
 		return errors.New("DuckDB gave no connection")
 	}
+	C.loch_memory_reserve()
 	return w.exec(strings.Join([]string{
 		"SET temp_directory = " + Quote(temp),
 		"SET streaming_buffer_size = '256KB'",     // it counts 16 bytes a string, however long
@@ -40,3 +42,6 @@ func (w *worker) open() error {
 		`SET custom_profiling_settings = '{"OPERATOR_TYPE": "true", "OPERATOR_CARDINALITY": "true", "TOTAL_BYTES_READ": "true"}'`,
 	}, "; "))
 }
+
+// releaseMemory lets the statement have the memory that open reserved. DuckDB gives free memory back to the system when it is told its limits, so this comes after them.
+func releaseMemory() { C.loch_memory_release() }

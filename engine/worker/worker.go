@@ -118,6 +118,7 @@ func (w *worker) run() error {
 	if err := w.prepare(j); err != nil {
 		return err
 	}
+	releaseMemory()
 	for _, s := range j.Steps {
 		if err := w.out.WriteJSON(FrameNext, s); err != nil {
 			return err
