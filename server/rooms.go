@@ -46,9 +46,23 @@ func (s *Server) openLogs(ctx context.Context, objects objstore.Store) (err erro
 	return nil
 }
 
-// prove makes an event's proof.
+// provePatience bounds how long a proof waits for the log to cover an event that a table has.
+const provePatience = 10 * time.Second
+
+// prove makes an event's proof. A table has an event a moment before the log tells of it: then the log is waited for.
 func (s *Server) prove(ctx context.Context, storeID, eventID string) (proof.File, error) {
-	f, err := verify.Prove(ctx, s.lake, tlog.Reader{Objects: s.objects, StoreID: storeID}, s.ProofKey(), eventID)
+	once := func() (proof.File, error) {
+		return verify.Prove(ctx, s.lake, tlog.Reader{Objects: s.objects, StoreID: storeID}, s.ProofKey(), eventID)
+	}
+	f, err := once()
+	if errors.Is(err, verify.ErrNotCovered) || errors.Is(err, objstore.ErrNotExist) {
+		patient, cancel := context.WithTimeout(ctx, provePatience)
+		flushed := s.logs.Flush(patient)
+		cancel()
+		if f, err = once(); err != nil {
+			err = errors.Join(err, flushed) // which may be why
+		}
+	}
 	if errors.Is(err, verify.ErrNoEvent) || errors.Is(err, verify.ErrNotCovered) || errors.Is(err, verify.ErrErased) || errors.Is(err, objstore.ErrNotExist) {
 		err = fmt.Errorf("%w: %w", api.ErrNoProof, err)
 	}
