@@ -230,8 +230,9 @@ func (q *request) verify() ([]byte, error) {
 	return body, nil
 }
 
-// bodiesSize bounds the bodies of the calls that are being read or worked on, and so, some times over, their memory: the connections that may be open would be too many.
-const bodiesSize = 48 << 20
+// bodiesSize bounds the bodies of the calls that are being read or worked on, and so, some times over, their memory: the connections that may be open would be too many. It is the largest body of two dozen
+// callers: more at once would only share the same cores, and wait the longer for an answer that may be a refusal.
+const bodiesSize = 24 << 20
 
 // admit takes room for the body, until the call is answered. Where there is none the call is refused before anything of its body is read: then more come than can be worked on.
 func (q *request) admit() error {
