@@ -411,6 +411,12 @@ func (l *Log) begin(ended *segment) error {
 	name := segmentName(l.next)
 	path := filepath.Join(l.opt.Dir, name)
 	f, err := l.opt.FS.Create(path)
+	if errors.Is(err, fs.ErrExist) {
+		// Left by a try before this one, which could not remove it: no record was acknowledged in it, or the next sequence would be another.
+		if err = l.opt.FS.Remove(path); err == nil {
+			f, err = l.opt.FS.Create(path)
+		}
+	}
 	if err != nil {
 		return err
 	}

@@ -374,7 +374,7 @@ func TestFailures(t *testing.T) {
 	for _, c := range []struct {
 		op    string
 		short int
-	}{{"write", 0}, {"write", 10}, {"write", recordSize + 1}, {"sync", 0}, {"create", 0}, {"syncdir", 0}, {"truncate", 0}} {
+	}{{"write", 0}, {"write", 10}, {"write", recordSize + 1}, {"sync", 0}, {"create", 0}, {"syncdir", 0}, {"truncate", 0}, {"remove", 0}} {
 		for times := 1; times <= 3; times++ {
 			t.Run(fmt.Sprint(c.op, c.short, "x", times), func(t *testing.T) {
 				left := 0
@@ -382,7 +382,7 @@ func TestFailures(t *testing.T) {
 				fs := &disktest.FS{FS: disk.OS, Hook: func(op, name string) (int, error) {
 					mu.Lock()
 					defer mu.Unlock()
-					if left > 0 && (op == c.op || op == "write" && c.op == "truncate") {
+					if left > 0 && (op == c.op || op == "write" && c.op == "truncate" || op == "syncdir" && c.op == "remove") {
 						if op == c.op {
 							left--
 						}
