@@ -107,8 +107,8 @@ var boundless = map[string]bool{"eventjson": true, "_received": true}
 
 const (
 	pageBytes     = 256 << 10
-	textPageBytes = 4 << 20 // exact texts: a large page compresses better, and is read when many rows are
-	textWindow    = 4 << 20 // of the compressor: a power of two
+	textPageBytes = 2 << 20 // exact texts: a large page compresses better, but is unpacked for a single row, too; with 4 MiB files were 0.5 % smaller, and searches for a few events took a third longer
+	textWindow    = 2 << 20 // of the compressor: a power of two
 )
 
 func newLayout(ts *event.TableSchema) (*layout, error) {

@@ -20,10 +20,10 @@ import (
 
 // The cache's fixed measures.
 const (
-	cacheBlock = 4 << 10  // file systems allocate in blocks of this size; the bound is reckoned in them
-	cacheGap   = 16 << 10 // holes up to this long are fetched along rather than cost a request of their own
-	cachePiece = 4 << 20  // longer ranges are fetched in pieces, side by side
-	cacheGets  = 16       // requests under way at once
+	cacheBlock = 4 << 10   // file systems allocate in blocks of this size; the bound is reckoned in them
+	cacheGap   = 128 << 10 // holes up to this long are fetched along rather than cost a request of their own, which takes a store longer
+	cachePiece = 4 << 20   // longer ranges are fetched in pieces, side by side
+	cacheGets  = 16        // requests under way at once
 )
 
 // Cache brings parts of remote objects near, each into a sparse file at the object's own offsets, so that a reader of files can read it as if it
