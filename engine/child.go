@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"syscall"
 	"time"
@@ -127,7 +128,8 @@ type executed struct{ cmd *exec.Cmd }
 func environment(dir string) []string {
 	return []string{"TMPDIR=" + dir, "HOME=" + dir, "GOTRACEBACK=single",
 		"GOGC=400", // its Go part makes little garbage, most of it when it begins; collecting that takes longer than many a statement
-		"DUCKDB_JE_MALLOC_CONF=lg_extent_max_active_fit:63", // small buffers come from what worker/memory.c reserves, too
+		// What worker/memory.c reserves lies in few arenas, since a thread takes from one alone, and small buffers come from it, too.
+		fmt.Sprintf("DUCKDB_JE_MALLOC_CONF=narenas:%d,lg_extent_max_active_fit:63", (runtime.NumCPU()+3)/4),
 	}
 }
 

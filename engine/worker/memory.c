@@ -14,8 +14,8 @@
 // arena or more, which threads take in turn.
 enum {
 	SMALL = 2 << 20,    // of the C library's
-	BUFFERS = 16 << 20, // of jemalloc's, shared by its arenas
-	ARENAS = 8,         // of them, at most
+	BUFFERS = 20 << 20, // of each of jemalloc's arenas
+	ARENAS = 4,         // that get them, at most
 	PAGE = 4 << 10,
 	HUGE_PAGE = 2 << 20,
 };
@@ -59,9 +59,9 @@ void loch_memory_reserve(void) {
 	if (duckdb_je_mallctl("opt.narenas", &arenas, &size, NULL, 0) != 0 || arenas == 0) return;
 	if (arenas > ARENAS) arenas = ARENAS;
 	for (unsigned i = 0; i < arenas; i++) {
-		char *block = duckdb_je_mallocx(BUFFERS / arenas, in_arena(i));
+		char *block = duckdb_je_mallocx(BUFFERS, in_arena(i));
 		if (block == NULL) return;
-		touch(block, BUFFERS / arenas);
+		touch(block, BUFFERS);
 		buffers[held].block = block;
 		buffers[held++].arena = i;
 	}
