@@ -20,7 +20,9 @@ enum {
 	HUGE_PAGE = 2 << 20,
 };
 
-// jemalloc as DuckDB brings it: on Linux, and not on every processor.
+#ifdef __linux__
+
+// jemalloc as DuckDB brings it: on Linux alone, and not for every processor.
 extern void *duckdb_je_mallocx(size_t size, int flags) __attribute__((weak));
 extern void duckdb_je_dallocx(void *block, int flags) __attribute__((weak));
 extern int duckdb_je_mallctl(const char *name, void *old, size_t *old_size, void *new, size_t new_size) __attribute__((weak));
@@ -33,6 +35,8 @@ static struct {
 	unsigned arena;
 } buffers[ARENAS];
 static unsigned held;
+
+#endif
 
 // touch has the kernel give the pages of a block.
 static void touch(char *block, size_t size) {
@@ -53,6 +57,7 @@ void loch_memory_reserve(void) {
 	if (small != NULL) touch(small, SMALL);
 	free(small);
 #endif
+#ifdef __linux__
 	if (duckdb_je_mallocx == NULL || duckdb_je_dallocx == NULL || duckdb_je_mallctl == NULL) return;
 	unsigned arenas = 0;
 	size_t size = sizeof arenas;
@@ -65,11 +70,14 @@ void loch_memory_reserve(void) {
 		buffers[held].block = block;
 		buffers[held++].arena = i;
 	}
+#endif
 }
 
 void loch_memory_release(void) {
+#ifdef __linux__
 	while (held > 0) {
 		held--;
 		duckdb_je_dallocx(buffers[held].block, in_arena(buffers[held].arena));
 	}
+#endif
 }
