@@ -107,7 +107,7 @@ var boundless = map[string]bool{"eventjson": true, "_received": true}
 
 const (
 	pageBytes     = 256 << 10
-	textPageBytes = 2 << 20 // exact texts: a large page compresses better, but is unpacked for a single row, too; with 4 MiB files were 0.5 % smaller, and searches for a few events took a third longer
+	textPageBytes = 2 << 20 // exact texts: a large page compresses better, but is unpacked for a single row, too; with 4 MiB files are 0.5 % smaller
 	textWindow    = 2 << 20 // of the compressor: a power of two
 )
 

@@ -9,7 +9,7 @@
 #endif
 
 // A worker is young when its statement comes: nearly every page that it writes to must be given by the kernel first, which takes half a microsecond, and ten in a virtual machine whose
-// host has taken free memory back. For a search in the events' text that came to a fifth of all it did. So a worker that waits for its statement asks for some memory
+// host has taken free memory back. For some statements that came to a sixth of all they did. So a worker that waits for its statement asks for some memory
 // ahead, in large pages where the system has them. Of DuckDB's two allocators the C library's holds the small things, and jemalloc the buffers that columns are unpacked into, in one
 // arena or more, which threads take in turn.
 enum {
