@@ -91,7 +91,7 @@ func (d *Decoder) DecodeActivity(eventData []byte, id, channelARN, account, regi
 	d.layout = layouts[Activity]
 	d.open(eventData, 0)
 	d.dead, d.timeAt, d.mistyped, d.strict = 0, -1, gone, true
-	d.seen = [4]uint64{}
+	d.seen, d.mark = [4]uint64{}, len(d.arena)
 	defer func() { d.strict = false }()
 
 	r := Record{Kind: Activity, Category: CategoryActivityAuditLog, Text: eventData, ID: ActivityID(channelARN, id), Account: account, Region: region}
@@ -100,10 +100,10 @@ func (d *Decoder) DecodeActivity(eventData []byte, id, channelARN, account, regi
 	d.put(top.category, 0, 0, d.keep(CategoryActivityAuditLog))
 	d.put(top.typ, 0, 0, d.keep("ActivityLog"))
 	d.put(top.id, 0, 0, d.keep(r.ID))
-	eventTime := d.put(top.time, 0, 0, nil)
+	eventTime := d.put(top.time, 0, 0, span{})
 	d.put(top.region, 0, 0, d.keep(region))
 	d.put(top.recipient, 0, 0, d.keep(account))
-	d.put(top.metadata, 0, 0, nil)
+	d.put(top.metadata, 0, 0, span{})
 	d.put(top.ingested, 0, 0, d.keep(ingested.UTC().Format("2006-01-02T15:04:05Z")))
 	d.put(top.channel, 0, 0, d.keep(channelARN))
 
@@ -118,6 +118,7 @@ func (d *Decoder) DecodeActivity(eventData []byte, id, channelARN, account, regi
 	d.fields[d.first+eventTime].Num = r.Time
 	own := d.fields[d.first:]
 	r.Fields = own[:len(own):len(own)]
+	r.plain = d.plain()
 	r.Hash = sha256.Sum256(eventData)
 	d.first = len(d.fields)
 	return r, nil
@@ -182,13 +183,22 @@ func (d *Decoder) own(n Node) (*Field, error) {
 	return nil, errNoField
 }
 
+// ownText is the text of a node's field, nil where there is none.
+func (d *Decoder) ownText(n Node) []byte {
+	f, err := d.own(n)
+	if err != nil {
+		return nil
+	}
+	return d.bytes(f.val)
+}
+
 // checkActivity holds the event against activityFields and fills r.Time.
 func (d *Decoder) checkActivity(account string, r *Record) error {
 	for i, rule := range activityFields {
 		n := activityNodes[i]
 		f, err := d.own(n)
 		isString := d.layout.schema.Nodes[n].Column.Type == String
-		if err != nil || isString && len(f.Val) == 0 {
+		if err != nil || isString && f.val.size == 0 {
 			if rule.required {
 				return &ActivityError{FieldNotFound, "eventData: the required field " + rule.name + " is missing or empty"}
 			}
@@ -199,37 +209,37 @@ func (d *Decoder) checkActivity(account string, r *Record) error {
 		}
 		size, unit := int(d.width[n]), "bytes"
 		if isString {
-			size, unit = utf8.RuneCount(f.Val), "characters"
+			size, unit = utf8.RuneCount(d.bytes(f.val)), "characters"
 		}
 		if size > rule.most {
 			return &ActivityError{FieldTooLong, fmt.Sprintf("eventData: %s has %d %s; at most %d are allowed", rule.name, size, unit, rule.most)}
 		}
 	}
-	source, _ := d.own(activityTop.dataSource)
-	if len(bytes.TrimSpace(source.Val)) == 0 || bytes.ContainsFunc(source.Val, unicode.IsControl) {
+	source := d.ownText(activityTop.dataSource)
+	if len(bytes.TrimSpace(source)) == 0 || bytes.ContainsFunc(source, unicode.IsControl) {
 		return &ActivityError{InvalidEventSource, "eventData: eventSource is blank or holds control characters"}
 	}
-	sent, _ := d.own(activityTop.dataTime)
-	t, ok := ParseTime(sent.Val)
+	sent := d.ownText(activityTop.dataTime)
+	t, ok := ParseTime(sent)
 	if !ok {
-		return &ActivityError{InvalidData, fmt.Sprintf("eventData: eventTime %.64q is not an ISO 8601 time", sent.Val)}
+		return &ActivityError{InvalidData, fmt.Sprintf("eventData: eventTime %.64q is not an ISO 8601 time", sent)}
 	}
 	if t < minTime || t >= maxTime {
-		return &ActivityError{InvalidData, fmt.Sprintf("eventData: eventTime %.64q is not between 1970 and 2200", sent.Val)}
+		return &ActivityError{InvalidData, fmt.Sprintf("eventData: eventTime %.64q is not between 1970 and 2200", sent)}
 	}
 	r.Time = t
-	recipient, _ := d.own(activityTop.dataRecipient)
-	if string(recipient.Val) != account {
+	recipient := d.ownText(activityTop.dataRecipient)
+	if string(recipient) != account {
 		return &ActivityError{InvalidRecipient,
-			fmt.Sprintf("eventData: recipientAccountId %.32q is not the account that owns the channel", recipient.Val)}
+			fmt.Sprintf("eventData: recipientAccountId %.32q is not the account that owns the channel", recipient)}
 	}
 	return nil
 }
 
 // keep copies s into the arena.
-func (d *Decoder) keep(s string) []byte {
+func (d *Decoder) keep(s string) span {
 	d.room(len(s))
 	from := len(d.arena)
 	d.arena = append(d.arena, s...)
-	return d.arena[from:len(d.arena):len(d.arena)]
+	return d.since(from)
 }

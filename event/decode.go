@@ -27,12 +27,13 @@ type Decoder struct {
 	layout *layout
 	fields []Field // slab; the event's own begin at first
 	first  int
-	dead   int               // fields of the event that a later duplicate has overtaken
-	seen   [4]uint64         // nodes that have had a value; below a list, in the element at hand
-	at     [256]int32        // where in the event's fields the node's value begins, -1 where it is null
-	keys   map[string]int32  // of a map with many entries: where each key's field is
-	timeAt int               // where eventTime's value stands, -1 where there is none
-	arena  []byte            // unescaped strings
+	dead   int              // fields of the event that a later duplicate has overtaken
+	seen   [4]uint64        // nodes that have had a value; below a list, in the element at hand
+	at     [256]int32       // where in the event's fields the node's value begins, -1 where it is null
+	keys   map[string]int32 // of a map with many entries: where each key's field is
+	timeAt int              // where eventTime's value stands, -1 where there is none
+	arena  []byte           // unescaped strings; the event's own begin at mark
+	mark   int
 	ids    []byte            // identities, in memory of their own: they are kept longer than events
 	names  map[string]string // accounts and regions, which recur
 
@@ -125,7 +126,7 @@ func (d *Decoder) drop() { d.fields = d.fields[:d.first] }
 // event decodes the object at the start of buf and gives its length, or -1.
 func (d *Decoder) event() int {
 	d.dead, d.timeAt = 0, -1
-	d.seen = [4]uint64{}
+	d.seen, d.mark = [4]uint64{}, len(d.arena)
 	end := d.object(d.layout.top, 0, 0, 1)
 	if end >= 0 && d.dead > 0 {
 		d.sweep()
@@ -149,7 +150,7 @@ func (d *Decoder) object(o *object, i int, elem uint16, depth int) int {
 		}
 		name := d.buf[from:to]
 		if escaped {
-			name = d.plain(name)
+			name = d.bytes(d.unescaped(name))
 		}
 		if p := o.find(name); p != nil {
 			i = d.value(p, next, elem, depth)
@@ -198,7 +199,7 @@ func (d *Decoder) value(p *plan, i int, elem uint16, depth int) int {
 		return d.structure(p, i, elem, depth)
 	case Map:
 		if c == '{' {
-			d.put(p.node, elem, 0, nil)
+			d.put(p.node, elem, 0, span{})
 			end := d.entries(p, i, elem, depth+1)
 			d.width[p.node] = int32(end - i)
 			return end
@@ -214,8 +215,8 @@ func (d *Decoder) value(p *plan, i int, elem uint16, depth int) int {
 	if end < 0 {
 		return -1
 	}
-	if num, ok := number(p.typ, val); ok {
-		d.put(p.node, elem, num, nil)
+	if num, ok := number(p.typ, d.bytes(val)); ok {
+		d.put(p.node, elem, num, span{})
 	}
 	return end
 }
@@ -229,22 +230,21 @@ func opening(t Type) byte {
 }
 
 // text reads the value at i as a string column has it: a string unescaped, anything else as it stands.
-func (d *Decoder) text(i, depth int) (val []byte, end int) {
+func (d *Decoder) text(i, depth int) (val span, end int) {
 	if d.buf[i] == '"' {
 		q, escaped := d.str(i + 1)
-		if q < 0 {
-			return nil, -1
+		switch {
+		case q < 0:
+			return span{}, -1
+		case escaped:
+			return d.unescaped(d.buf[i+1 : q]), q + 1
 		}
-		val = d.buf[i+1 : q : q]
-		if escaped {
-			val = d.plain(val)
-		}
-		return val, q + 1
+		return stretch(i+1, q), q + 1
 	}
 	if end = d.skip(i, depth); end < 0 {
-		return nil, -1
+		return span{}, -1
 	}
-	return d.buf[i:end:end], end
+	return stretch(i, end), end
 }
 
 // number reads val as a value of type t.
@@ -279,7 +279,7 @@ func (d *Decoder) structure(p *plan, i int, elem uint16, depth int) int {
 	switch d.buf[i] {
 	case '{':
 		if !p.quiet {
-			d.put(p.node, elem, 0, nil)
+			d.put(p.node, elem, 0, span{})
 		}
 		if depth+1 > MaxDepth {
 			return d.tooDeep(i)
@@ -314,7 +314,7 @@ func (d *Decoder) structure(p *plan, i int, elem uint16, depth int) int {
 
 // elements decodes the list of objects at i.
 func (d *Decoder) elements(p *plan, i, depth int) int {
-	head := d.put(p.node, 0, 0, nil)
+	head := d.put(p.node, 0, 0, span{})
 	i = d.space(i + 1)
 	if i < len(d.buf) && d.buf[i] == ']' {
 		return i + 1
@@ -359,14 +359,14 @@ func (d *Decoder) entries(p *plan, i int, elem uint16, depth int) int {
 		if next < 0 {
 			return -1
 		}
-		key := d.buf[from:to:to]
+		key := stretch(from, to)
 		if escaped {
-			key = d.plain(key)
+			key = d.unescaped(d.buf[from:to])
 		}
 		if next >= len(d.buf) {
 			return d.cut()
 		}
-		var val []byte
+		var val span
 		if d.buf[next] == 'n' {
 			i = d.literal(next, "null")
 		} else {
@@ -383,20 +383,36 @@ func (d *Decoder) entries(p *plan, i int, elem uint16, depth int) int {
 	}
 }
 
-// plain unescapes s into the arena.
-func (d *Decoder) plain(s []byte) []byte {
+// stretch is the span of buf[from:to].
+func stretch(from, to int) span { return span{uint32(from + 1), uint32(to - from)} }
+
+// unescaped unescapes s into the arena.
+func (d *Decoder) unescaped(s []byte) span {
 	d.room(len(s)) // unescaped it is shorter
 	from := len(d.arena)
 	d.arena = unescape(d.arena, s)
-	return d.arena[from:len(d.arena):len(d.arena)]
+	return d.since(from)
 }
 
-// room makes sure that the arena can take n bytes more.
+// since is the span of the arena from a place on.
+func (d *Decoder) since(from int) span {
+	return span{uint32(from-d.mark+1) | inPlain, uint32(len(d.arena) - from)}
+}
+
+// room makes sure that the arena can take n bytes more. An event's strings lie together: a new arena begins with those that it has.
 func (d *Decoder) room(n int) {
 	if cap(d.arena)-len(d.arena) < n {
-		d.arena = make([]byte, 0, max(64<<10, n))
+		own := d.arena[d.mark:]
+		d.arena = append(make([]byte, 0, max(64<<10, 2*(len(own)+n))), own...)
+		d.mark = 0
 	}
 }
+
+// plain is the part of the arena that the event at hand has.
+func (d *Decoder) plain() []byte { return d.arena[d.mark:len(d.arena):len(d.arena)] }
+
+// bytes gives a text of the event at hand.
+func (d *Decoder) bytes(s span) []byte { return s.at(d.buf, d.arena[d.mark:]) }
 
 // view reads bytes as a string that lasts no longer than they stay as they are.
 func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }

@@ -3,9 +3,11 @@ package event_test
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"strings"
 	"testing"
 
@@ -22,15 +24,15 @@ func show(r *event.Record) string {
 		if n.InList {
 			fmt.Fprintf(&b, "[%d]", f.Elem)
 		}
-		if f.Key != nil {
-			fmt.Fprintf(&b, "{%s}", f.Key)
+		if key := r.Key(&f); key != nil {
+			fmt.Fprintf(&b, "{%s}", key)
 		}
 		switch n.Column.Type {
 		case event.String:
-			if f.Val == nil {
+			if r.Val(&f) == nil {
 				b.WriteString(" null")
 			} else {
-				fmt.Fprintf(&b, " %q", f.Val)
+				fmt.Fprintf(&b, " %q", r.Val(&f))
 			}
 		case event.Boolean, event.Int, event.Long:
 			fmt.Fprintf(&b, " %d", f.Num)
@@ -124,7 +126,7 @@ tlsdetails.clientprovidedhostheader "logs.s3.amazonaws.com"
 	s := event.Schema(r.Kind)
 	var types []string
 	for f := range r.Values(s.Must("resources.element.type")) {
-		types = append(types, string(f.Val))
+		types = append(types, string(r.Val(f)))
 	}
 	if got := strings.Join(types, " "); got != "AWS::S3::Bucket AWS::S3::Object" {
 		t.Errorf("the resources' types are %s", got)
@@ -194,8 +196,8 @@ func TestDecodeManyKeys(t *testing.T) {
 		value := event.Schema(r.Kind).Must("requestParameters.value")
 		count := 0
 		for f := range r.Values(value) {
-			if string(f.Val) != "2" || string(f.Key) != fmt.Sprintf("k%d", count) {
-				t.Fatalf("%d keys: %s is %s", n, f.Key, f.Val)
+			if string(r.Val(f)) != "2" || string(r.Key(f)) != fmt.Sprintf("k%d", count) {
+				t.Fatalf("%d keys: %s is %s", n, r.Key(f), r.Val(f))
 			}
 			count++
 		}
@@ -418,6 +420,45 @@ func TestParseTime(t *testing.T) {
 		micros, ok := event.ParseTime([]byte(c.text))
 		if got := event.FormatTime(micros); ok != (c.want != "") || ok && got != c.want {
 			t.Errorf("%s is %s, %v; not %s", c.text, got, ok, c.want)
+		}
+	}
+}
+
+// TestTextsStay decodes events whose strings have escapes, so many and so long that the decoder's memory for them ends within events, and looks at them
+// only when all are decoded.
+func TestTextsStay(t *testing.T) {
+	d, rng := event.NewDecoder(), rand.New(rand.NewPCG(1, 2))
+	s := event.Schema(event.CloudTrail)
+	agent, message, value := s.Must("useragent"), s.Must("errormessage"), s.Must("requestparameters.value")
+	long := func() string { return strings.Repeat("\\\"é", rng.IntN(6000)) + "\n" }
+	quoted := func(v string) string {
+		b, err := json.Marshal(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+	var records []event.Record
+	var want [][3]string
+	for range 200 {
+		v := [3]string{long(), long(), long()}
+		r, err := d.Decode([]byte(`{"userAgent":` + quoted(v[0]) + `,"requestParameters":{"a\u0062":` + quoted(v[2]) + `},` + at + `,"errorMessage":` + quoted(v[1]) + `}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		records, want = append(records, r), append(want, v)
+	}
+	for i := range records {
+		r := &records[i]
+		a, _, _ := r.Value(agent)
+		m, _, _ := r.Value(message)
+		if string(a) != want[i][0] || string(m) != want[i][1] {
+			t.Fatalf("event %d has other texts than when it was decoded", i)
+		}
+		for f := range r.Values(value) {
+			if string(r.Key(f)) != "ab" || string(r.Val(f)) != want[i][2] {
+				t.Fatalf("event %d has another map than when it was decoded", i)
+			}
 		}
 	}
 }

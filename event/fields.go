@@ -6,13 +6,13 @@ package event
 const slabFields = 4096
 
 // put adds a field and gives its position.
-func (d *Decoder) put(n Node, elem uint16, num int64, val []byte) int {
+func (d *Decoder) put(n Node, elem uint16, num int64, val span) int {
 	if len(d.fields) == cap(d.fields) {
 		d.grow()
 	}
 	at := len(d.fields) - d.first
 	d.at[n] = int32(at)
-	d.fields = append(d.fields, Field{Node: n, Elem: elem, Num: num, Val: val})
+	d.fields = append(d.fields, Field{Node: n, Elem: elem, Num: num, val: val})
 	return at
 }
 
@@ -58,14 +58,15 @@ func (d *Decoder) forget(p *plan) {
 }
 
 // enter adds an entry to the map whose entries begin at position head; an earlier one of the same key goes.
-func (d *Decoder) enter(n Node, elem uint16, head int, key, val []byte) {
+func (d *Decoder) enter(n Node, elem uint16, head int, key, val span) {
 	own := d.fields[d.first:]
+	name := view(d.bytes(key))
 	count := len(own) - head
 	earlier := int32(-1)
 	switch {
 	case count < fewKeys:
 		for i := head; i < len(own); i++ {
-			if string(own[i].Key) == string(key) && own[i].Node != gone {
+			if string(d.bytes(own[i].key)) == name && own[i].Node != gone {
 				earlier = int32(i)
 			}
 		}
@@ -73,22 +74,22 @@ func (d *Decoder) enter(n Node, elem uint16, head int, key, val []byte) {
 		clear(d.keys)
 		for i := head; i < len(own); i++ {
 			if own[i].Node != gone {
-				d.keys[view(own[i].Key)] = int32(i)
+				d.keys[view(d.bytes(own[i].key))] = int32(i)
 			}
 		}
 		fallthrough
 	default:
-		if i, ok := d.keys[view(key)]; ok {
+		if i, ok := d.keys[name]; ok {
 			earlier = i
 		}
-		d.keys[view(key)] = int32(len(own))
+		d.keys[name] = int32(len(own))
 	}
 	if earlier >= 0 {
 		own[earlier].Node = gone
 		d.dead++
 	}
 	at := d.put(n, elem, 0, val)
-	d.fields[d.first+at].Key = key
+	d.fields[d.first+at].key = key
 }
 
 // sweep closes the gaps that removed fields left.

@@ -13,11 +13,12 @@ const maxNames = 4096
 func (d *Decoder) finish(r *Record) (Kind, *Error) {
 	own := d.fields[d.first:]
 	r.Fields = own[:len(own):len(own)]
+	r.plain = d.plain()
 	var at [dataRole + 1]*Field
 	for i := range own {
 		at[d.layout.roles[own[i].Node]] = &own[i]
 	}
-	kind := kindOf(at[categoryRole], at[typeRole])
+	kind := d.kindOf(at[categoryRole], at[typeRole])
 	if kind != r.Kind {
 		return kind, nil
 	}
@@ -26,7 +27,7 @@ func (d *Decoder) finish(r *Record) (Kind, *Error) {
 			d.fail(NoTime, 0, "the event has no eventTime")
 		} else {
 			raw, _ := d.text(d.timeAt, 1)
-			d.fail(BadTime, d.timeAt, "eventTime %.64q is not an ISO 8601 time", raw)
+			d.fail(BadTime, d.timeAt, "eventTime %.64q is not an ISO 8601 time", d.bytes(raw))
 		}
 		return kind, d.err
 	}
@@ -39,8 +40,8 @@ func (d *Decoder) finish(r *Record) (Kind, *Error) {
 	r.Account = d.name(at[recipientRole])
 	r.Region = d.name(at[regionRole])
 	r.Hash = sha256.Sum256(r.Text)
-	if id := at[idRole]; id != nil && len(id.Val) > 0 {
-		r.ID = d.identity(id.Val)
+	if id := at[idRole]; id != nil && id.val.size > 0 {
+		r.ID = d.identity(d.bytes(id.val))
 	} else {
 		var sum [2 * sha256.Size]byte
 		hex.Encode(sum[:], r.Hash[:])
@@ -64,10 +65,11 @@ func (d *Decoder) name(f *Field) string {
 	if f == nil {
 		return ""
 	}
-	if s, ok := d.names[string(f.Val)]; ok {
+	val := d.bytes(f.val)
+	if s, ok := d.names[string(val)]; ok {
 		return s
 	}
-	s := string(f.Val)
+	s := string(val)
 	if len(s) <= 64 {
 		if len(d.names) >= maxNames {
 			clear(d.names)
@@ -90,9 +92,9 @@ const (
 
 // kindOf tells an event's kind from eventCategory or, where an old event has none, eventType. A category that is not known is taken for one of
 // CloudTrail's, so that nothing is refused for being new.
-func kindOf(category, eventType *Field) Kind {
+func (d *Decoder) kindOf(category, eventType *Field) Kind {
 	if category != nil {
-		switch string(category.Val) {
+		switch string(d.bytes(category.val)) {
 		case CategoryInsight:
 			return Insight
 		case CategoryActivityAuditLog:
@@ -105,7 +107,7 @@ func kindOf(category, eventType *Field) Kind {
 		return CloudTrail
 	}
 	if eventType != nil {
-		switch string(eventType.Val) {
+		switch string(d.bytes(eventType.val)) {
 		case "AwsCloudTrailInsight":
 			return Insight
 		case "ActivityLog":
@@ -142,13 +144,13 @@ func (d *Decoder) category(k Kind, at []*Field) string {
 		return CategoryManagement
 	}
 	if source, name := at[sourceRole], at[nameRole]; source != nil && name != nil {
-		switch string(source.Val) {
+		switch string(d.bytes(source.val)) {
 		case "s3.amazonaws.com":
-			if s3ObjectEvents[string(name.Val)] {
+			if s3ObjectEvents[string(d.bytes(name.val))] {
 				return CategoryData
 			}
 		case "lambda.amazonaws.com":
-			if string(name.Val) == "Invoke" || string(name.Val) == "InvokeExecution" {
+			if call := string(d.bytes(name.val)); call == "Invoke" || call == "InvokeExecution" {
 				return CategoryData
 			}
 		}

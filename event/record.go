@@ -2,6 +2,8 @@
 // It knows nothing of storage or HTTP.
 package event
 
+import "unsafe"
+
 // Kind says which schema an event has, and so in which kind of event data store it may lie.
 // The values are written to metadata and never change.
 type Kind uint8
@@ -19,7 +21,7 @@ const (
 // pre-order walk of a kind's schema: Schema(kind).Nodes[node].
 type Node uint16
 
-// Field is one value found in an event.
+// Field is one value found in an event. Record.Val and Record.Key give its texts.
 //
 // Scalars carry their value in Val (strings, unescaped) or Num (booleans 0/1, timestamps in microseconds since the
 // Unix epoch UTC, integers; doubles as math.Float64bits). A member that is absent or JSON null has no Field.
@@ -29,12 +31,36 @@ type Node uint16
 // parts carry its index in Elem; an element that is null or no object has no Field. No Field carries the event's text (TableSchema.Text).
 // No two entries of one map have the same key (of duplicates the last in the text wins, as does the last of
 // duplicate members; the text keeps them all).
+//
+// A Field holds no pointer: an event has dozens, which the garbage collector need not look into.
 type Field struct {
+	Num  int64
+	key  span
+	val  span
 	Node Node
 	Elem uint16
-	Num  int64
-	Key  []byte
-	Val  []byte
+}
+
+// span is where a text lies: in the event's text or, with the bit inPlain in from, in Record.plain. The zero span is none.
+type span struct{ from, size uint32 } // from is counted from 1
+
+const inPlain = 1 << 31
+
+var empty = []byte{}
+
+// at gives the text that lies at s.
+func (s span) at(text, plain []byte) []byte {
+	switch {
+	case s.from == 0:
+		return nil
+	case s.size == 0:
+		return empty
+	}
+	from := s.from&^inPlain - 1
+	if s.from&inPlain != 0 {
+		text = plain
+	}
+	return text[from : from+s.size : from+s.size]
 }
 
 // Record is one decoded event. Its slices share memory with the batch that it was decoded in and must not be changed.
@@ -49,6 +75,32 @@ type Record struct {
 	Region   string   // awsRegion, "" where the record has none
 	Offset   int64    // where Text began in the (inflated) source
 	Fields   []Field
+	plain    []byte // the texts of Fields that stand otherwise in Text, or not at all
+}
+
+// Val is the field's text, nil where it has none. f is one of r's Fields.
+func (r *Record) Val(f *Field) []byte { return f.val.at(r.Text, r.plain) }
+
+// Key is the key of a map's entry, nil where the field is none. f is one of r's Fields.
+func (r *Record) Key(f *Field) []byte { return f.key.at(r.Text, r.plain) }
+
+// Add adds a field with copies of key and val, nil for none. Decoders do without; it is for records that stand for no JSON.
+func (r *Record) Add(n Node, elem uint16, num int64, key, val []byte) {
+	keep := func(b []byte) span {
+		if b == nil {
+			return span{}
+		}
+		s := span{uint32(len(r.plain)+1) | inPlain, uint32(len(b))}
+		r.plain = append(r.plain, b...)
+		return s
+	}
+	r.plain = r.plain[:len(r.plain):len(r.plain)] // what lies behind belongs to other records
+	r.Fields = append(r.Fields, Field{Node: n, Elem: elem, Num: num, key: keep(key), val: keep(val)})
+}
+
+// Memory is about how many bytes the record takes, its texts included.
+func (r *Record) Memory() int64 {
+	return int64(unsafe.Sizeof(*r)) + int64(len(r.Text)+len(r.plain)+len(r.ID)) + int64(len(r.Fields))*int64(unsafe.Sizeof(Field{}))
 }
 
 // Day is the number of days from the Unix epoch to the record's eventTime (Iceberg's day transform).

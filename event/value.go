@@ -6,7 +6,7 @@ import "iter"
 func (r *Record) Value(n Node) (val []byte, num int64, ok bool) {
 	for i := range r.Fields {
 		if f := &r.Fields[i]; f.Node == n {
-			return f.Val, f.Num, true
+			return r.Val(f), f.Num, true
 		}
 	}
 	return nil, 0, false

@@ -11,6 +11,7 @@ import (
 
 	"github.com/lochlake/loch/event"
 	"github.com/lochlake/loch/identity"
+	"github.com/lochlake/loch/lake"
 	"github.com/lochlake/loch/meta"
 	"github.com/lochlake/loch/wal"
 )
@@ -46,10 +47,8 @@ func (b *batch) undo() {
 	}
 }
 
-// weigh estimates the memory of a record: its text (twice would be wrong: fields share it), fields and the row it becomes.
-func weigh(r *event.Record) int64 {
-	return int64(len(r.Text)) + int64(len(r.Fields))*int64(unsafe.Sizeof(event.Field{})) + int64(unsafe.Sizeof(event.Record{})) + 160
-}
+// weigh estimates the memory of a record, and of the row that it becomes.
+func weigh(r *event.Record) int64 { return r.Memory() + int64(unsafe.Sizeof(lake.Row{})) }
 
 // Ticket stands for an accepted delivery: its events are durable, and their counts come when every store has checked their identities.
 type Ticket struct {

@@ -133,22 +133,23 @@ func randomRecord(rng *rand.Rand, kind event.Kind, at int64) *event.Record {
 		if rng.IntN(3) == 0 && ts.Nodes[n].Path != "eventtime" {
 			return
 		}
-		f := event.Field{Node: n, Elem: elem}
+		var num int64
+		var val []byte
 		switch ts.Nodes[n].Column.Type {
 		case event.String:
-			f.Val = word()
+			val = word()
 		case event.Boolean:
-			f.Num = int64(rng.IntN(2))
+			num = int64(rng.IntN(2))
 		case event.Double:
-			f.Num = int64(math.Float64bits(rng.NormFloat64()))
+			num = int64(math.Float64bits(rng.NormFloat64()))
 		case event.Int:
-			f.Num = int64(int32(rng.Uint32()))
+			num = int64(int32(rng.Uint32()))
 		case event.Timestamp:
-			f.Num = at
+			num = at
 		default:
-			f.Num = int64(rng.Uint64())
+			num = int64(rng.Uint64())
 		}
-		r.Fields = append(r.Fields, f)
+		r.Add(n, elem, num, nil, val)
 	}
 	var walk func(n event.Node, elem uint16)
 	walk = func(n event.Node, elem uint16) {
@@ -161,7 +162,7 @@ func randomRecord(rng *rand.Rand, kind event.Kind, at int64) *event.Record {
 			if rng.IntN(4) == 0 {
 				return
 			}
-			r.Fields = append(r.Fields, event.Field{Node: n, Elem: elem})
+			r.Add(n, elem, 0, nil, nil)
 			for m := ts.Nodes[n].FirstID; m < ts.Nodes[n].End; m = ts.Nodes[m].End {
 				walk(m, elem)
 			}
@@ -169,7 +170,7 @@ func randomRecord(rng *rand.Rand, kind event.Kind, at int64) *event.Record {
 			if rng.IntN(3) == 0 {
 				return
 			}
-			r.Fields = append(r.Fields, event.Field{Node: n})
+			r.Add(n, 0, 0, nil, nil)
 			for i := range uint16(rng.IntN(4)) {
 				walk(ts.Nodes[n].FirstID, i) // an element that is left out is null
 			}
@@ -177,13 +178,13 @@ func randomRecord(rng *rand.Rand, kind event.Kind, at int64) *event.Record {
 			if rng.IntN(3) == 0 {
 				return
 			}
-			r.Fields = append(r.Fields, event.Field{Node: n})
+			r.Add(n, 0, 0, nil, nil)
 			for i := range rng.IntN(4) {
 				v := word()
 				if rng.IntN(5) == 0 {
 					v = nil
 				}
-				r.Fields = append(r.Fields, event.Field{Node: ts.Nodes[n].FirstID + 1, Key: fmt.Appendf(nil, "k%d", i), Val: v})
+				r.Add(ts.Nodes[n].FirstID+1, 0, 0, fmt.Appendf(nil, "k%d", i), v)
 			}
 		default:
 			scalar(n, elem)
@@ -204,7 +205,7 @@ func expected(row *Row) map[string]any {
 	scalar := func(n event.Node, f event.Field) any {
 		switch ts.Nodes[n].Column.Type {
 		case event.String:
-			return string(f.Val)
+			return string(row.Event.Val(&f))
 		case event.Boolean:
 			return f.Num == 1
 		case event.Double:
@@ -237,9 +238,9 @@ func expected(row *Row) map[string]any {
 		case event.Map:
 			list := []entry{}
 			for _, f := range own[1:] {
-				e := entry{Key: string(f.Key)}
-				if f.Val != nil {
-					e.Value = string(f.Val)
+				e := entry{Key: string(row.Event.Key(&f))}
+				if row.Event.Val(&f) != nil {
+					e.Value = string(row.Event.Val(&f))
 				}
 				list = append(list, e)
 			}
@@ -377,18 +378,18 @@ func randomRows(rng *rand.Rand, kind event.Kind, n, days int) []Row {
 func sparseRow(n int, at int64) Row {
 	ts := event.Schema(event.CloudTrail)
 	id := fmt.Sprintf("%08x-0000-4000-8000-%012x", n, n*7919)
-	text := func(path, v string) event.Field { return event.Field{Node: ts.Must(path), Val: []byte(v)} }
+	r := &event.Record{Kind: event.CloudTrail, Time: at, ID: id, Text: fmt.Appendf(nil, `{"eventID":%q}`, id)}
+	r.Add(ts.Must("useridentity"), 0, 0, nil, nil)
+	for _, f := range [][2]string{
+		{"useridentity.arn", fmt.Sprintf("arn:aws:iam::111122223333:user/person-%d", n)},
+		{"useridentity.accesskeyid", "AKIA" + hex.EncodeToString(fmt.Appendf(nil, "%06d", n))},
+		{"sourceipaddress", fmt.Sprintf("10.%d.%d.%d", n>>16&255, n>>8&255, n&255)},
+		{"eventid", id},
+	} {
+		r.Add(ts.Must(f[0]), 0, 0, nil, []byte(f[1]))
+	}
 	return Row{
-		Event: &event.Record{
-			Kind: event.CloudTrail, Time: at, ID: id, Text: fmt.Appendf(nil, `{"eventID":%q}`, id),
-			Fields: []event.Field{
-				{Node: ts.Must("useridentity")},
-				text("useridentity.arn", fmt.Sprintf("arn:aws:iam::111122223333:user/person-%d", n)),
-				text("useridentity.accesskeyid", "AKIA"+hex.EncodeToString(fmt.Appendf(nil, "%06d", n))),
-				text("sourceipaddress", fmt.Sprintf("10.%d.%d.%d", n>>16&255, n>>8&255, n&255)),
-				text("eventid", id),
-			},
-		},
+		Event:    r,
 		Envelope: Envelope{Writer: "w", Epoch: 1, Sequence: int64(n), Provenance: "test"},
 	}
 }

@@ -41,7 +41,7 @@ func (s *shredder) shred(rows []Row, index []int32) error {
 			if int(f.Node) >= len(s.lay.places) {
 				return fmt.Errorf("event %s: field of unknown node %d", ev.ID, f.Node)
 			}
-			s.field(r, f)
+			s.field(r, ev, f)
 		}
 		s.text(h.text, r, ev.Text)
 		s.num(h.time, r, ev.Time)
@@ -57,13 +57,13 @@ func (s *shredder) shred(rows []Row, index []int32) error {
 	return s.finish()
 }
 
-func (s *shredder) field(r int, f *event.Field) {
+func (s *shredder) field(r int, ev *event.Record, f *event.Field) {
 	p := &s.lay.places[f.Node]
 	switch p.role {
 	case roleScalar:
 		c := &s.cols[p.lo]
 		if c.leaf.repeated {
-			s.element(c, r, f)
+			s.element(c, r, ev, f)
 			return
 		}
 		switch {
@@ -75,7 +75,7 @@ func (s *shredder) field(r int, f *event.Field) {
 			s.full(c, r)
 		}
 		c.defs[r] = c.leaf.maxDef
-		c.add(f)
+		c.add(ev, f)
 	case roleStruct:
 		for i := p.lo; i < p.hi; i++ {
 			if c := &s.cols[i]; !c.leaf.repeated {
@@ -107,13 +107,14 @@ func (s *shredder) field(r int, f *event.Field) {
 	case roleValue: // a map's value; its key is the leaf before
 		k, v := &s.cols[p.lo-1], &s.cols[p.lo]
 		k.next(r, p.level-2, p.level-1)
-		k.text(f.Key)
-		if f.Val == nil {
+		k.text(ev.Key(f))
+		val := ev.Val(f)
+		if val == nil {
 			v.next(r, p.level-2, p.level-1) // JSON null
 			return
 		}
 		v.next(r, p.level-2, p.level)
-		v.text(f.Val)
+		v.text(val)
 	}
 }
 
@@ -126,19 +127,19 @@ func (s *shredder) row(c *column, r int, def uint8) {
 }
 
 // element enters a scalar of a list's element.
-func (s *shredder) element(c *column, r int, f *event.Field) {
+func (s *shredder) element(c *column, r int, ev *event.Record, f *event.Field) {
 	if c.rows <= r {
 		c.begin(r, c.leaf.maxDef)
 	} else if c.defs[len(c.defs)-1] == c.leaf.maxDef {
 		c.drop()
 	}
 	c.defs[len(c.defs)-1] = c.leaf.maxDef
-	c.add(f)
+	c.add(ev, f)
 }
 
-func (c *column) add(f *event.Field) {
+func (c *column) add(ev *event.Record, f *event.Field) {
 	if c.leaf.text() {
-		c.text(f.Val)
+		c.text(ev.Val(f))
 	} else {
 		c.num(f.Num)
 	}

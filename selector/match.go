@@ -188,10 +188,10 @@ func (s *Set) gather(r *event.Record, found *[maxSlots][]byte) {
 	for i := range r.Fields {
 		f := &r.Fields[i]
 		n := s.slots[f.Node]
-		if n == 0 || s.keys[n-1] != "" && s.keys[n-1] != string(f.Key) {
+		if n == 0 || s.keys[n-1] != "" && s.keys[n-1] != string(r.Key(f)) {
 			continue
 		}
-		v := f.Val
+		v := r.Val(f)
 		if f.Node == readOnly && s.kind == event.CloudTrail {
 			if v = no; f.Num != 0 {
 				v = yes
@@ -267,9 +267,9 @@ func (q *resource) match(r *event.Record) bool {
 		}
 		switch f.Node {
 		case resourceKind:
-			kind = f.Val
+			kind = r.Val(f)
 		case resourceARN:
-			arn = f.Val
+			arn = r.Val(f)
 		}
 	}
 	return !q.excluded(kind, arn, &selected) && selected

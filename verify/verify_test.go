@@ -383,7 +383,10 @@ func TestRowsThatAreNotTheBatches(t *testing.T) {
 		"another column": func(rows []lake.Row) []lake.Row {
 			other := *rows[0].Event
 			other.Fields = slices.Clone(other.Fields)
-			other.Fields[slices.IndexFunc(other.Fields, func(f event.Field) bool { return f.Val != nil })].Val = []byte("x")
+			at := slices.IndexFunc(other.Fields, func(f event.Field) bool { return other.Val(&f) != nil })
+			other.Add(other.Fields[at].Node, other.Fields[at].Elem, 0, other.Key(&other.Fields[at]), []byte("x"))
+			last := len(other.Fields) - 1
+			other.Fields[at], other.Fields = other.Fields[last], other.Fields[:last]
 			rows[0].Event = &other
 			return rows
 		},
