@@ -239,10 +239,10 @@ func closeRuns(runs []*run) error {
 	return err
 }
 
-// freeze makes room for new keys. The caller holds mu.
+// freeze makes room for new keys: as much at once as those before took, so that they need not be moved as the table grows. The caller holds mu.
 func (x *Index) freeze() {
 	x.frozen = append(x.frozen, x.table)
-	x.table = newTable()
+	x.table = newTable(64 - x.table.shift)
 }
 
 // Applied says that the table holds the events of every record up to the sequence. Their keys may go to disk.

@@ -365,7 +365,7 @@ func TestFilter(t *testing.T) {
 
 func TestTableSorted(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		tab := newTable()
+		tab := newTable(firstTable)
 		var all []Key
 		// Few high bits in use: long clusters, over the end of the slots too.
 		top := rapid.SampledFrom([]uint64{0, 1 << 63, 0xfff << 52, 0xffffffffffffffff}).Draw(t, "top")

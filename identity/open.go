@@ -39,7 +39,7 @@ func Open(opt Options, applied int64) (_ *Index, err error) {
 	if opt.FS == nil {
 		opt.FS = disk.OS
 	}
-	x := &Index{opt: opt, log: cmp.Or(opt.Logger, slog.Default()), table: newTable(), applied: applied, filling: true}
+	x := &Index{opt: opt, log: cmp.Or(opt.Logger, slog.Default()), table: newTable(firstTable), applied: applied, filling: true}
 	x.changed.L = &x.mu
 	defer func() {
 		if err != nil {

@@ -14,7 +14,10 @@ type table struct {
 	last  int64
 }
 
-func newTable() *table { return &table{slots: make([]Key, 1<<10), shift: 64 - 10} }
+// newTable makes a table of 1 << bits slots, to begin with.
+func newTable(bits uint) *table { return &table{slots: make([]Key, 1<<bits), shift: 64 - bits} }
+
+const firstTable = 10 // bits
 
 // find tells whether the fingerprint is there, and whether the key itself is.
 func (t *table) find(k Key) (fp, exact bool) {

@@ -150,7 +150,7 @@ func (in *Ingest) Accept(ctx context.Context, d Delivery) (*Ticket, error) {
 	if d.Payload == nil {
 		e.encoding, e.payload = textsEncoding, encodeTexts(d.Records)
 	}
-	if err := in.append(ctx, b, e.encode(), d.NoWait); err != nil {
+	if err := in.append(ctx, b, e.head(), e.payload, d.NoWait); err != nil {
 		return nil, err
 	}
 	return t, nil
@@ -234,19 +234,19 @@ func (b *batch) giveRoom() {
 }
 
 // append puts a batch in the durable log. Its room is given back where it does not go in.
-func (in *Ingest) append(ctx context.Context, b *batch, data []byte, noWait bool) error {
+func (in *Ingest) append(ctx context.Context, b *batch, head, payload []byte, noWait bool) error {
 	for {
 		freed := in.freed()
-		_, err := in.log.Append(ctx, entryKind, data, func(sequence int64, err error) {
+		_, err := in.log.Append(ctx, entryKind, func(sequence int64, err error) {
 			if err != nil {
 				b.undo()
 				return
 			}
 			in.dispatch(b, sequence)
-		})
+		}, head, payload)
 		switch {
 		case err == nil:
-			in.metrics.logged.Add(float64(len(data)))
+			in.metrics.logged.Add(float64(len(head) + len(payload)))
 			return nil
 		case errors.Is(err, wal.ErrUnsettled):
 			return err

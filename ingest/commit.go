@@ -52,6 +52,7 @@ func (s *store) seal() bool {
 	s.chunk = nil
 	s.sealed = append(s.sealed, c)
 	s.mu.Unlock()
+	s.rows = len(c.rows)
 	s.in.sealed.Add(1)
 	s.in.wg.Go(func() { s.write(c) })
 	select {

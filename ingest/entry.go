@@ -42,8 +42,9 @@ const (
 	textsEncoding = "texts"
 )
 
-func (e *entry) encode() []byte {
-	size := 64 + len(e.encoding) + len(e.provenance) + len(e.payload)
+// head is the encoded entry without its payload.
+func (e *entry) head() []byte {
+	size := 64 + len(e.encoding) + len(e.provenance)
 	for _, s := range e.stores {
 		size += len(s.store) + 3 + e.records/8
 	}
@@ -67,7 +68,7 @@ func (e *entry) encode() []byte {
 			b[at+int(r>>3)] |= 1 << (r & 7)
 		}
 	}
-	return append(b, e.payload...)
+	return b
 }
 
 func allRows(n int) []int32 {

@@ -45,6 +45,7 @@ type store struct {
 	verdicts []identity.Verdict
 	keys     []identity.Key
 	outcomes []uint8
+	rows     int // of the chunk sealed last
 }
 
 func newStore(in *Ingest, id string) *store {
@@ -348,11 +349,11 @@ func (s *store) gather(p part) bool {
 	return true
 }
 
-// begin makes the chunk to gather in.
+// begin makes the chunk to gather in, with room for as many rows as the one before had.
 func (s *store) begin(p part) *chunk {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.chunk = &chunk{first: p.sequence, begun: time.Now(), accepted: p.accepted, written: make(chan struct{}), held: &s.held}
+	s.chunk = &chunk{first: p.sequence, begun: time.Now(), accepted: p.accepted, written: make(chan struct{}), held: &s.held, rows: make([]lake.Row, 0, s.rows)}
 	return s.chunk
 }
 

@@ -17,7 +17,7 @@ func TestCopy(t *testing.T) {
 	defer l.Close()
 	var last int64
 	for i := range 20 {
-		if last, err = l.Append(t.Context(), 1, fmt.Appendf(nil, "record %d of the log that is copied", i), nil); err != nil {
+		if last, err = l.Append(t.Context(), 1, nil, fmt.Appendf(nil, "record %d of the log that is copied", i)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -37,7 +37,7 @@ func TestCopy(t *testing.T) {
 		if err := c.Replay(t.Context(), 0, func(r Record) error { got = append(got, r.Sequence); return nil }); err != nil {
 			t.Fatal(err)
 		}
-		if next, err = c.Append(t.Context(), 1, []byte("x"), nil); err != nil {
+		if next, err = c.Append(t.Context(), 1, nil, []byte("x")); err != nil {
 			t.Fatal(err)
 		}
 		return got, next

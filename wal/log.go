@@ -108,7 +108,8 @@ type failure struct {
 
 type request struct {
 	kind    uint8
-	data    []byte
+	parts   [][]byte
+	size    int64 // of all parts
 	settled func(int64, error)
 	rotate  bool          // nothing is appended: the segment is ended
 	done    chan struct{} // closed when sequence and err are set
@@ -116,13 +117,16 @@ type request struct {
 	err     error
 }
 
-// Append adds a record and returns its sequence when it is durable. On an error it is not, and never will be, except for ErrUnsettled. data must
+// Append adds a record, whose data is the parts one after another, and returns its sequence when it is durable. On an error it is not, and never will be, except for ErrUnsettled. The parts must
 // not be changed before Append has returned and, after ErrUnsettled, before settled was called.
 //
 // settled, where not nil, is told what became of the record, once, if the writer was given it: for records that are durable, in
 // order of sequence without gaps, before Append returns. It is called by the writer and must not block.
-func (l *Log) Append(ctx context.Context, kind uint8, data []byte, settled func(sequence int64, err error)) (int64, error) {
-	n := int64(len(data))
+func (l *Log) Append(ctx context.Context, kind uint8, settled func(sequence int64, err error), parts ...[]byte) (int64, error) {
+	n := int64(0)
+	for _, p := range parts {
+		n += int64(len(p))
+	}
 	if n > l.opt.MaxBytes/4 || n > maxRecord {
 		return 0, fmt.Errorf("record of %d bytes: %w", n, ErrLarge)
 	}
@@ -136,7 +140,7 @@ func (l *Log) Append(ctx context.Context, kind uint8, data []byte, settled func(
 		l.metrics.refused.Inc()
 		return 0, fmt.Errorf("%w: %w", ErrFailed, f.err)
 	}
-	r := &request{kind: kind, data: data, settled: settled, done: make(chan struct{})}
+	r := &request{kind: kind, parts: parts, size: n, settled: settled, done: make(chan struct{})}
 	if err := l.give(ctx, r); err != nil {
 		l.queued.Add(-n)
 		return 0, err
@@ -179,7 +183,7 @@ func (l *Log) write() {
 		}
 		group = append(group[:0], r)
 		var after *request
-		size := len(r.data)
+		size := r.size
 	gather:
 		for len(group) < groupAppends && size < groupBytes {
 			select {
@@ -192,13 +196,13 @@ func (l *Log) write() {
 					break gather
 				}
 				group = append(group, r)
-				size += len(r.data)
+				size += r.size
 			default:
 				break gather
 			}
 		}
 		err := l.commit(group)
-		l.queued.Add(-int64(size))
+		l.queued.Add(-size)
 		for _, r := range group {
 			if r.err = err; r.settled != nil {
 				r.settled(r.seq, err)
@@ -304,7 +308,7 @@ func (l *Log) room(n int64) error {
 func (l *Log) commit(group []*request) error {
 	size := int64(0)
 	for _, r := range group {
-		size += int64(len(r.data))
+		size += r.size
 	}
 	if err := l.room(size); err != nil {
 		return l.fail(err)
@@ -318,7 +322,7 @@ func (l *Log) commit(group []*request) error {
 	for _, r := range group {
 		r.seq = l.next
 		l.next++
-		l.buf = appendRecord(l.buf, &l.salt, r.seq, r.kind, r.data)
+		l.buf = appendRecord(l.buf, &l.salt, r.seq, r.kind, r.parts...)
 	}
 	if _, err := l.file.WriteAt(l.buf, l.active.size); err != nil {
 		return l.fail(err)

@@ -36,7 +36,7 @@ func open(t *testing.T, opt Options) *Log {
 
 func add(t *testing.T, l *Log, data string) int64 {
 	t.Helper()
-	seq, err := l.Append(t.Context(), 1, []byte(data), nil)
+	seq, err := l.Append(t.Context(), 1, nil, []byte(data))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -230,7 +230,7 @@ func TestConcurrentAppendsShareFsyncs(t *testing.T) {
 	for range callers {
 		wg.Go(func() {
 			for range 50 {
-				if _, err := l.Append(context.Background(), 1, []byte("x"), func(s int64, _ error) { order = append(order, s) }); err != nil {
+				if _, err := l.Append(context.Background(), 1, func(s int64, _ error) { order = append(order, s) }, []byte("x")); err != nil {
 					t.Error(err)
 				}
 			}
@@ -254,7 +254,7 @@ func TestFull(t *testing.T) {
 	var last int64
 	for n := 0; err == nil && n < 100; n++ {
 		var seq int64
-		if seq, err = l.Append(t.Context(), 1, make([]byte, 500), nil); err == nil {
+		if seq, err = l.Append(t.Context(), 1, nil, make([]byte, 500)); err == nil {
 			last = seq
 		}
 	}
@@ -265,7 +265,7 @@ func TestFull(t *testing.T) {
 		t.Fatal(err)
 	}
 	add(t, l, strings.Repeat("x", 900))
-	if _, err := l.Append(t.Context(), 1, make([]byte, 1100), nil); !errors.Is(err, ErrLarge) {
+	if _, err := l.Append(t.Context(), 1, nil, make([]byte, 1100)); !errors.Is(err, ErrLarge) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -401,7 +401,7 @@ func TestFailures(t *testing.T) {
 						mu.Unlock()
 					}
 					data := fmt.Sprint("r", i)
-					if _, err := l.Append(t.Context(), 1, []byte(data), nil); err == nil {
+					if _, err := l.Append(t.Context(), 1, nil, []byte(data)); err == nil {
 						want = append(want, data)
 					} else if errors.Is(err, ErrFailed) && errors.Is(err, syscall.ENOSPC) {
 						refused++
@@ -440,7 +440,7 @@ func TestFailureRefusesFastUntilRetry(t *testing.T) {
 	add(t, l, "a")
 	writes = 1
 	for range 3 {
-		if _, err := l.Append(t.Context(), 1, []byte("b"), nil); !errors.Is(err, ErrFailed) {
+		if _, err := l.Append(t.Context(), 1, nil, []byte("b")); !errors.Is(err, ErrFailed) {
 			t.Errorf("got %v", err)
 		}
 	}
@@ -477,7 +477,7 @@ func TestWorksAgainByItself(t *testing.T) {
 			l := open(t, Options{Dir: dir, FS: fs, RetryAfter: time.Millisecond, Logger: slog.New(slog.DiscardHandler)})
 			add(t, l, "a")
 			broken.Store(true)
-			if _, err := l.Append(t.Context(), 1, []byte("b"), nil); !errors.Is(err, ErrFailed) || !errors.Is(err, errno) {
+			if _, err := l.Append(t.Context(), 1, nil, []byte("b")); !errors.Is(err, ErrFailed) || !errors.Is(err, errno) {
 				t.Errorf("got %v", err)
 			}
 			<-tried
@@ -562,7 +562,7 @@ func BenchmarkAppend(b *testing.B) {
 	b.SetBytes(int64(len(data)))
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
-			if _, err := l.Append(context.Background(), 1, data, nil); err != nil {
+			if _, err := l.Append(context.Background(), 1, nil, data); err != nil {
 				b.Fatal(err)
 			}
 		}
@@ -586,7 +586,7 @@ func TestReserve(t *testing.T) {
 	taken := 0
 	var err error
 	for ; err == nil; taken++ {
-		if _, err = l.Append(t.Context(), 1, data, nil); err == nil {
+		if _, err = l.Append(t.Context(), 1, nil, data); err == nil {
 			fs.left.Add(-1000 - recordSize)
 		}
 	}
@@ -598,12 +598,12 @@ func TestReserve(t *testing.T) {
 		for l.Failing() != nil {
 			runtime.Gosched()
 		}
-		if _, err := l.Append(t.Context(), 1, data, nil); !errors.Is(err, ErrFailed) || !errors.Is(err, syscall.ENOSPC) {
+		if _, err := l.Append(t.Context(), 1, nil, data); !errors.Is(err, ErrFailed) || !errors.Is(err, syscall.ENOSPC) {
 			t.Errorf("without room: %v", err)
 		}
 	}
 	fs.left.Store(6_000) // no more for what the log holds alone, so that trying again by itself does not help
-	if _, err := l.Append(t.Context(), 1, data[:1], nil); !errors.Is(err, ErrFailed) {
+	if _, err := l.Append(t.Context(), 1, nil, data[:1]); !errors.Is(err, ErrFailed) {
 		t.Errorf("without room: %v", err)
 	}
 	if l.Failing() == nil {

@@ -71,15 +71,17 @@ func parseHeaders(b []byte) (first int64, s salt, ok bool) {
 	return 0, s, false
 }
 
-func appendRecord(b []byte, s *salt, sequence int64, kind uint8, data []byte) []byte {
+func appendRecord(b []byte, s *salt, sequence int64, kind uint8, parts ...[]byte) []byte {
 	at := len(b)
 	b = binary.LittleEndian.AppendUint32(b, recordMagic)
 	b = append(b, 0, 0, 0, 0)
-	b = binary.LittleEndian.AppendUint32(b, uint32(len(data)))
-	b = append(b, kind, 0, 0, 0)
+	b = append(b, 0, 0, 0, 0, kind, 0, 0, 0)
 	b = binary.LittleEndian.AppendUint64(b, uint64(sequence))
-	b = append(b, data...)
-	binary.LittleEndian.PutUint32(b[at+4:], recordCRC(s, b[at+8:at+recordSize], data))
+	for _, p := range parts {
+		b = append(b, p...)
+	}
+	binary.LittleEndian.PutUint32(b[at+8:], uint32(len(b)-at-recordSize))
+	binary.LittleEndian.PutUint32(b[at+4:], recordCRC(s, b[at+8:at+recordSize], b[at+recordSize:]))
 	return b
 }
 
