@@ -231,7 +231,8 @@ func startBucket(ctx context.Context, bin, dir string) (*bucket, error) {
 	if err != nil {
 		return nil, err
 	}
-	b.cmd = exec.CommandContext(ctx, bin, "--access", "bench", "--secret", "benchsecret", "--region", "us-east-1", "--port", at, "--health", "/health", "--quiet", "posix", dir)
+	b.cmd = exec.CommandContext(ctx, bin, "--access", "bench", "--secret", "benchsecret", "--region", "us-east-1", "--port", at, "--health", "/health", "--quiet", "--keep-alive",
+		"posix", "--io-buffer-size", "262144", dir)
 	if err := b.cmd.Start(); err != nil {
 		return nil, err
 	}
