@@ -7,6 +7,7 @@ import (
 	"hash/maphash"
 	"io"
 	"math"
+	"slices"
 
 	"github.com/apache/arrow-go/v18/parquet"
 	"github.com/apache/arrow-go/v18/parquet/file"
@@ -24,6 +25,10 @@ type cell struct {
 
 func (c *cell) reset() {
 	c.defs, c.reps, c.raw, c.nums = c.defs[:0], c.reps[:0], c.raw[:0], c.nums[:0]
+}
+
+func (c *cell) clone() cell {
+	return cell{slices.Clone(c.defs), slices.Clone(c.reps), slices.Clone(c.raw), slices.Clone(c.nums)}
 }
 
 // sum hashes what the cell holds. Sums of one column are comparable within this process.
@@ -102,6 +107,70 @@ func (r *cells) each(cr file.ColumnChunkReader, rows int64, fn func(row int64, c
 	return next()
 }
 
+// errEnough ends a scan.
+var errEnough = errors.New("enough is read")
+
+// scan calls fn for the batches of a column that does not repeat, to its end or until fn says errEnough: of so many entries, the first of which is of that row.
+// There must be as many as rows.
+func (r *cells) scan(cr file.ColumnChunkReader, rows int64, fn func(first int64, entries int) error) error {
+	at := int64(0)
+	for at < rows || cr.HasNext() {
+		entries, err := r.batch(cr)
+		if err != nil {
+			return err
+		}
+		if entries == 0 {
+			return io.ErrUnexpectedEOF
+		}
+		if at+entries > rows {
+			return fmt.Errorf("it has more rows than %d", rows)
+		}
+		if err := fn(at, int(entries)); err == errEnough {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		at += entries
+	}
+	return nil
+}
+
+// some calls fn for those of the rows that are named, in order. The cell is valid until fn returns. What lies behind the last of them is read only where
+// all is, to see that there are as many rows as there should be.
+func (r *cells) some(cr file.ColumnChunkReader, rows int64, named []int64, all bool, fn func(c *cell) error) error {
+	if r.leaf.repeated {
+		return r.each(cr, rows, func(row int64, c *cell) error {
+			if len(named) == 0 || named[0] != row {
+				return nil
+			}
+			named = named[1:]
+			return fn(c)
+		})
+	}
+	return r.scan(cr, rows, func(first int64, entries int) error {
+		i, value := 0, 0
+		for ; len(named) > 0 && named[0] < first+int64(entries); named = named[1:] {
+			for ; int64(i) < named[0]-first; i++ {
+				if uint8(r.defs[i]) == r.leaf.maxDef {
+					value++
+				}
+			}
+			r.cell.reset()
+			r.cell.defs = append(r.cell.defs, uint8(r.defs[i]))
+			if uint8(r.defs[i]) == r.leaf.maxDef {
+				r.value(value)
+			}
+			if err := fn(&r.cell); err != nil {
+				return err
+			}
+		}
+		if len(named) == 0 && !all {
+			return errEnough
+		}
+		return nil
+	})
+}
+
 // batch reads entries, none beyond a page, whose values are in that page's memory.
 func (r *cells) batch(cr file.ColumnChunkReader) (entries int64, err error) {
 	reps := r.reps[:]
@@ -144,14 +213,24 @@ func (r *cells) value(n int) {
 
 // fits tells whether the column chunk's values are of the leaf's type.
 func (r *cells) fits(cr file.ColumnChunkReader) bool {
-	want := map[event.Type]parquet.Type{event.Boolean: parquet.Types.Boolean, event.Int: parquet.Types.Int32, event.Double: parquet.Types.Double,
-		event.Long: parquet.Types.Int64, event.Timestamp: parquet.Types.Int64}
-	t, ok := want[r.leaf.col.Type]
-	if !ok {
-		t = parquet.Types.ByteArray
-	}
 	d := cr.Descriptor()
-	return cr.Type() == t && d.MaxDefinitionLevel() == int16(r.leaf.maxDef) && d.MaxRepetitionLevel() == int16(r.leaf.maxRep)
+	return r.leaf.stored() == storedKind{cr.Type(), d.MaxDefinitionLevel(), d.MaxRepetitionLevel()}
+}
+
+// stored is how a file has the leaf's values.
+func (l *leaf) stored() storedKind {
+	k := storedKind{parquet.Types.ByteArray, int16(l.maxDef), int16(l.maxRep)}
+	switch l.col.Type {
+	case event.Boolean:
+		k.Type = parquet.Types.Boolean
+	case event.Int:
+		k.Type = parquet.Types.Int32
+	case event.Double:
+		k.Type = parquet.Types.Double
+	case event.Long, event.Timestamp:
+		k.Type = parquet.Types.Int64
+	}
+	return k
 }
 
 // shelf keeps one column's cells of a row group that is put together from rows in any order.

@@ -111,6 +111,7 @@ type parquetFile struct {
 	meta    *metadata.FileMetaDataBuilder
 	filters metadata.FileBloomFilterBuilder
 	blooms  []map[string]metadata.BloomFilterBuilder // by row group and column
+	indexes []pageIndex
 	groups  int16
 	stats   []leafStats // of all groups; valid until the encoder's next file
 }

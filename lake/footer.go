@@ -12,6 +12,8 @@ import (
 	"unsafe"
 
 	"github.com/apache/arrow-go/v18/arrow/memory"
+	"github.com/apache/arrow-go/v18/parquet"
+	"github.com/apache/arrow-go/v18/parquet/compress"
 	"github.com/apache/arrow-go/v18/parquet/metadata"
 	"golang.org/x/sync/errgroup"
 
@@ -29,14 +31,33 @@ const (
 
 // footer is what Loch keeps of a Parquet file's footer: where the parts of each column lie.
 type footer struct {
-	start   int64 // of the footer
+	start   int64   // of the footer
+	groups  []int64 // rows of each row group
 	columns []columnChunk
 }
 
 type columnChunk struct {
-	path  string // dotted; for maps and lists with Parquet's own groups in it
-	chunk objstore.Range
-	bloom objstore.Range // Len 0: none
+	path   string // dotted; for maps and lists with Parquet's own groups in it
+	chunk  objstore.Range
+	bloom  objstore.Range // Len 0: none
+	id     int32          // of the field
+	group  int16
+	kind   storedKind
+	codec  compress.Compression
+	values int64    // levels, which are rows where the column does not repeat
+	pages  []pageAt // by the offset index; nil: there is none
+}
+
+// storedKind is how a file has a column's values.
+type storedKind struct {
+	parquet.Type
+	maxDef, maxRep int16
+}
+
+// pageAt is where a data page lies, with its header, and the first row of its row group that it has.
+type pageAt struct {
+	objstore.Range
+	first int64
 }
 
 // footer reads a file's footer, or finds it in the cache. tail are the file's last bytes if they had to be read.
@@ -69,8 +90,10 @@ func (l *Lake) footer(ctx context.Context, f File) (ft *footer, tail []byte, err
 	}
 	ft = &footer{start: f.Size - 8 - n}
 	size := int64(64)
+	var indexes []objstore.Range // by chunk
 	for g := range fm.NumRowGroups() {
 		rg := fm.RowGroup(g)
+		ft.groups = append(ft.groups, rg.NumRows())
 		for i := range rg.NumColumns() {
 			c, err := rg.ColumnChunk(i)
 			if err != nil {
@@ -80,14 +103,27 @@ func (l *Lake) footer(ctx context.Context, f File) (ft *footer, tail []byte, err
 			if c.HasDictionaryPage() && c.DictionaryPageOffset() > 0 {
 				at = min(at, c.DictionaryPageOffset())
 			}
-			cc := columnChunk{path: unique.Make(c.PathInSchema().String()).Value(), chunk: objstore.Range{Off: at, Len: c.TotalCompressedSize()}}
+			d := fm.Schema.Column(i)
+			cc := columnChunk{path: unique.Make(c.PathInSchema().String()).Value(), chunk: objstore.Range{Off: at, Len: c.TotalCompressedSize()},
+				id: d.SchemaNode().FieldID(), group: int16(g), kind: storedKind{d.PhysicalType(), d.MaxDefinitionLevel(), d.MaxRepetitionLevel()},
+				codec: c.Compression(), values: c.NumValues()}
 			if c.BloomFilterOffset() > 0 {
 				cc.bloom = objstore.Range{Off: c.BloomFilterOffset(), Len: int64(c.BloomFilterLength())}
 			}
 			ft.columns = append(ft.columns, cc)
 			size += int64(unsafe.Sizeof(cc))
+			var index objstore.Range
+			if at := c.GetOffsetIndexLocation(); at != nil {
+				index = objstore.Range{Off: at.Offset, Len: int64(at.Length)}
+			}
+			indexes = append(indexes, index)
 		}
 	}
+	n, err = l.pages(ctx, f, ft, indexes, tail)
+	if err != nil {
+		return nil, nil, fmt.Errorf("file %s: offset index: %w", f.Key, err)
+	}
+	size += n
 	l.footers.put(f.Key, ft, size)
 	return ft, tail, nil
 }

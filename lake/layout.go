@@ -57,6 +57,7 @@ type layout struct {
 	parq   *schema.Schema
 	props  *parquet.WriterProperties
 	byPath map[string]int // leaf by dotted path; only those that planning may compare: not repeated
+	byID   map[int32]int  // leaf by field id
 	hidden hiddenLeaves
 	pool   sync.Pool // *encoder
 }
@@ -112,7 +113,7 @@ const (
 )
 
 func newLayout(ts *event.TableSchema) (*layout, error) {
-	l := &layout{schema: ts, places: make([]place, len(ts.Nodes)), byPath: make(map[string]int)}
+	l := &layout{schema: ts, places: make([]place, len(ts.Nodes)), byPath: make(map[string]int), byID: make(map[int32]int)}
 	var top schema.FieldList
 	for n := 0; n < len(ts.Nodes); n = int(ts.Nodes[n].End) {
 		node, err := l.add(event.Node(n), 0, 0)
@@ -248,6 +249,7 @@ func (l *layout) leaf(n event.Node, def, rep uint8) {
 	if !lf.repeated {
 		l.byPath[lf.path] = len(l.leaves)
 	}
+	l.byID[int32(lf.col.ID)] = len(l.leaves)
 	l.leaves = append(l.leaves, lf)
 }
 

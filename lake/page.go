@@ -14,9 +14,14 @@ type chunk struct {
 	plain int64 // bytes before compression, headers included
 	data  int32 // data pages
 	dict  int64 // bytes of the dictionary page, 0 where there is none
+	index []placed
+	count int // values in data pages
 }
 
-func (k *chunk) reset() { *k = chunk{pages: k.pages[:0]} }
+// placed is where a data page lies in its chunk, with its header, and the first value that it has.
+type placed struct{ off, size, first int }
+
+func (k *chunk) reset() { *k = chunk{pages: k.pages[:0], index: k.index[:0]} }
 
 // Page types of the format's PageType.
 const (
@@ -39,7 +44,20 @@ func (k *chunk) add(kind int, enc parquet.Encoding, n int, body []byte, z *zstd.
 		k.dict = int64(len(k.pages) - at)
 	} else {
 		k.data++
+		k.index = append(k.index, placed{at, len(k.pages) - at, k.count})
+		k.count += n
 	}
+}
+
+// offsets are the format's OffsetIndex of a chunk that begins at offset and is of a column that does not repeat, so that its values are rows.
+func (k *chunk) offsets(offset int64) (*metadata.OffsetIndexBuilder, error) {
+	b := new(metadata.OffsetIndexBuilder)
+	for _, p := range k.index {
+		if err := b.AddPage(offset+int64(p.off), int64(p.first), int32(p.size)); err != nil {
+			return nil, err
+		}
+	}
+	return b, b.Finish(0)
 }
 
 // appendPageHeader writes the format's PageHeader in Thrift's compact protocol

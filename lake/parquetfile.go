@@ -45,8 +45,16 @@ func (f *parquetFile) group(rows int, next func(leaf int) (*column, error)) erro
 			return err
 		}
 		var st leafStats
+		at := f.out.Tell()
 		if err := f.e.column(f.out, rg.NextColumnChunk(), c, &st); err != nil {
 			return fmt.Errorf("column %s: %w", c.leaf.path, err)
+		}
+		if boundless[c.leaf.path] && c.done.data > 1 {
+			index, err := c.done.offsets(at)
+			if err != nil {
+				return fmt.Errorf("column %s: %w", c.leaf.path, err)
+			}
+			f.indexes = append(f.indexes, pageIndex{f.groups, i, index})
 		}
 		if f.groups == 0 {
 			f.stats[i] = st
@@ -84,6 +92,9 @@ func (f *parquetFile) finish() error {
 			b.Release()
 		}
 	}
+	if err := f.writeIndexes(); err != nil {
+		return err
+	}
 	fm, err := f.meta.Finish()
 	if err != nil {
 		return err
@@ -95,6 +106,31 @@ func (f *parquetFile) finish() error {
 	f.out.buf = binary.LittleEndian.AppendUint32(f.out.buf, uint32(f.out.Tell()-at))
 	f.out.buf = append(f.out.buf, "PAR1"...)
 	return nil
+}
+
+// pageIndex is the offset index of a column of a row group.
+type pageIndex struct {
+	group int16
+	leaf  int
+	*metadata.OffsetIndexBuilder
+}
+
+// writeIndexes appends the offset indexes, right before the footer, so that one read of a file's end has both.
+func (f *parquetFile) writeIndexes() error {
+	at := metadata.PageIndexLocation{OffsetIndexLocation: map[uint64][]*metadata.IndexLocation{}}
+	for _, x := range f.indexes {
+		begin := f.out.Tell()
+		if _, err := x.WriteTo(f.out, nil); err != nil {
+			return err
+		}
+		of := at.OffsetIndexLocation[uint64(x.group)]
+		if of == nil {
+			of = make([]*metadata.IndexLocation, len(f.e.lay.leaves))
+			at.OffsetIndexLocation[uint64(x.group)] = of
+		}
+		of[x.leaf] = &metadata.IndexLocation{Offset: begin, Length: int32(f.out.Tell() - begin)}
+	}
+	return f.meta.SetPageIndexLocation(at)
 }
 
 // join takes in what is said of the same column in another row group.
