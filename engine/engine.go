@@ -35,6 +35,14 @@ type Relation struct {
 	// Where is a condition, in the engine's own SQL over the relation's stored columns, that every row the statement needs
 	// fulfils; "" where none is known. Only staging uses it: the statement itself still holds its conditions.
 	Where string
+	// Equal are equalities that every such row fulfils, too. Only staging uses them.
+	Equal []Equality
+}
+
+// Equality says that a column of texts, named by its dotted path, has one of the values.
+type Equality struct {
+	Path   string
+	Values []string
 }
 
 // Limits bound one query. Zero fields take the engine's defaults.
@@ -86,6 +94,9 @@ type Fetcher interface {
 	Budget() int64
 	// Need tells how many bytes of the file these top-level columns take, its footer among them.
 	Need(ctx context.Context, f File, columns []string) (int64, error)
+	// Sift writes the rows of files for which one of the equalities holds, with these columns of theirs and of the relation's schema, to a new Parquet file at
+	// path, and tells how many bytes of the files were read. Where that is no less work than to read the files it is not ok, and there is no file.
+	Sift(ctx context.Context, schema *event.TableSchema, files []File, columns []string, equal []Equality, path string) (read int64, ok bool, err error)
 	// Fetch makes those bytes readable at a local path (a sparse file with the object's size and offsets) until release is called.
 	Fetch(ctx context.Context, f File, columns []string) (path string, release func(), err error)
 }

@@ -26,7 +26,7 @@ type staging struct {
 	groups  []group
 	current []func() // releases of the group that is loaded now
 	held    []func() // releases of what is held to the end
-	bytes   int64    // fetched in groups, which the profile of the statement does not count
+	bytes   int64    // fetched in groups or sifted, which the profile of the statement does not count
 	tables  int
 	defined []string // the relations, each as it stands in a WITH clause
 }
@@ -103,6 +103,9 @@ func (s *staging) add(ctx context.Context, j *worker.Job, src *source, index int
 	if s.fetcher == nil {
 		return fmt.Errorf("%s is not on this machine", remote[0].Key)
 	}
+	if ok, err := s.sift(ctx, j, src, local, paths, remote, index); ok || err != nil {
+		return err
+	}
 	need := make([]int64, len(remote))
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(fetches)
@@ -138,6 +141,30 @@ func (s *staging) add(ctx context.Context, j *worker.Job, src *source, index int
 	}
 	s.inGroups(j, src, local, paths, remote, links, need)
 	return nil
+}
+
+// sift enters a relation of whose remote files only few rows are needed, which are brought near by themselves; ok is false where they are not known to be few.
+func (s *staging) sift(ctx context.Context, j *worker.Job, src *source, local []File, paths []string, remote []File, index int) (ok bool, err error) {
+	var equal []Equality
+	for _, e := range src.rel.Equal {
+		top, _, _ := strings.Cut(e.Path, ".")
+		if c, ok := src.rel.Schema.Column(top); ok && !src.rel.derives(c) { // of some rows the files do not tell what others hold
+			equal = append(equal, e)
+		}
+	}
+	if len(equal) == 0 {
+		return false, nil
+	}
+	path := filepath.Join(s.dir, "s"+strconv.Itoa(index)+".parquet")
+	read, ok, err := s.fetcher.Sift(ctx, src.rel.Schema, remote, src.stored, equal, path)
+	if !ok || err != nil {
+		return false, err
+	}
+	s.bytes += read
+	j.Paths = append(append(j.Paths, paths...), path)
+	j.Input = s.dir
+	s.defined = append(s.defined, src.definition(src.scan(append(local, File{}), append(paths, path))))
+	return true, nil
 }
 
 // inGroups enters a relation that is loaded into a table of the child, group by group.

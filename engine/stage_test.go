@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"github.com/lochlake/loch/event"
 )
 
 // remote is a store of files that are copied near when they are fetched, each counted with its size.
@@ -30,6 +32,10 @@ func (r *remote) Need(_ context.Context, f File, columns []string) (int64, error
 		return 0, errors.New("no columns")
 	}
 	return f.Size, nil
+}
+
+func (r *remote) Sift(context.Context, *event.TableSchema, []File, []string, []Equality, string) (int64, bool, error) {
+	return 0, false, nil
 }
 
 func (r *remote) Fetch(_ context.Context, f File, _ []string) (string, func(), error) {

@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/lochlake/loch/engine"
+	"github.com/lochlake/loch/event"
 	"github.com/lochlake/loch/lake"
 	"github.com/lochlake/loch/objstore"
 )
@@ -24,6 +26,8 @@ type ranges struct {
 	lake  *lake.Lake
 	cache *objstore.Cache
 	most  int64
+
+	sifted atomic.Int64 // relations
 }
 
 func (r *ranges) Budget() int64 { return r.most }
@@ -34,6 +38,22 @@ func (r *ranges) Need(ctx context.Context, f engine.File, columns []string) (n i
 		n += x.Len
 	}
 	return n, err
+}
+
+func (r *ranges) Sift(ctx context.Context, schema *event.TableSchema, files []engine.File, columns []string, equal []engine.Equality, path string) (int64, bool, error) {
+	var these []lake.File
+	for _, f := range files {
+		these = append(these, lake.File{Key: f.Key, Size: f.Size, Rows: f.Rows})
+	}
+	var sought []lake.Sought
+	for _, e := range equal {
+		sought = append(sought, lake.Sought(e))
+	}
+	found, ok, err := r.lake.Sift(ctx, schema, these, columns, sought, r.cache, path)
+	if ok {
+		r.sifted.Add(1)
+	}
+	return found.Bytes, ok, err
 }
 
 func (r *ranges) Fetch(ctx context.Context, f engine.File, columns []string) (string, func(), error) {
@@ -54,6 +74,9 @@ func TestFarStore(t *testing.T) {
 		"SELECT count(*) FROM mine",
 		"SELECT eventName, count(*), count(DISTINCT userIdentity.arn) FROM mine GROUP BY 1 ORDER BY 1",
 		"SELECT * FROM mine WHERE eventID = 'mine-77'",
+		"SELECT eventJson, userIdentity, resources FROM mine WHERE eventID IN ('mine-5', 'mine-177', 'nobody') AND eventTime > '2020-01-01' ORDER BY eventID",
+		"SELECT count(*) FROM mine WHERE eventID = 'nobody'",
+		"SELECT a.eventName, b.eventJson FROM mine a JOIN mine b ON a.eventID = b.eventID WHERE a.eventID = 'mine-41' AND b.eventID = 'mine-41'",
 		"SELECT eventJson, eventJsonChecksum FROM mine WHERE userIdentity.arn LIKE '%u1' ORDER BY eventID",
 		"SELECT sum(length(eventJson)), count(element_at(requestParameters, 'bucketName')), count(resources) FROM mine WHERE eventTime > '2026-11-10'",
 		"SELECT a.eventID FROM mine a JOIN mine b ON a.requestID = b.requestID WHERE b.eventName = 'AssumeRole' ORDER BY 1 LIMIT 50",
@@ -94,7 +117,8 @@ func TestFarStore(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer cache.Close()
-			eng, err := engine.NewDuckDB(engine.Config{TempDir: filepath.Join(b.dir, "far"), Fetcher: &ranges{away, cache, bound / 2}})
+			r := &ranges{lake: away, cache: cache, most: bound / 2}
+			eng, err := engine.NewDuckDB(engine.Config{TempDir: filepath.Join(b.dir, "far"), Fetcher: r})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -111,6 +135,9 @@ func TestFarStore(t *testing.T) {
 				if got := b.rows(t, id, 1000); !slices.Equal(got, want[i]) {
 					t.Errorf("%s: %d rows, not %d: %.300q, want %.300q", s, len(got), len(want[i]), got, want[i])
 				}
+			}
+			if n := r.sifted.Load(); n != 4 { // nobody is in no file
+				t.Errorf("%d relations were sifted", n)
 			}
 			if n := cache.Used(); n > bound {
 				t.Errorf("the cache holds %d bytes, over %d", n, bound)

@@ -206,7 +206,7 @@ func (s *Service) plan(ctx context.Context, j *job) (relations []engine.Relation
 		}
 		for i, u := range uses {
 			schema := event.Schema(event.Kind(store.Kind))
-			r := engine.Relation{Name: u.Relation, Schema: schema, Columns: u.Columns, Where: where(schema, u.Predicates)}
+			r := engine.Relation{Name: u.Relation, Schema: schema, Columns: u.Columns, Where: where(schema, u.Predicates), Equal: equal(schema, u.Predicates)}
 			if mine[i].Oldest < oldest { // files are of one day each, so planning alone keeps what retention has ended out of nearly all scans
 				r.NotBefore = oldest
 			}

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/lochlake/loch/dialect"
+	"github.com/lochlake/loch/engine"
 	"github.com/lochlake/loch/event"
 )
 
@@ -38,6 +39,22 @@ func where(schema *event.TableSchema, preds []dialect.Predicate) string {
 		}
 	}
 	return strings.Join(conds, " AND ")
+}
+
+// equal gives those of the predicates that compare a column of texts with texts.
+func equal(schema *event.TableSchema, preds []dialect.Predicate) (out []engine.Equality) {
+	for _, p := range preds {
+		n, ok := schema.Node(p.Path)
+		if !ok || p.Op != dialect.Equal || len(p.Values) == 0 || schema.Nodes[n].InList || schema.Nodes[n].Column.Type != event.String {
+			continue
+		}
+		e := engine.Equality{Path: p.Path}
+		for _, v := range p.Values {
+			e.Values = append(e.Values, v.Text)
+		}
+		out = append(out, e)
+	}
+	return out
 }
 
 // literalOf writes values of a type, nil for types that predicates do not have.

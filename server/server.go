@@ -22,6 +22,7 @@ import (
 	"github.com/lochlake/loch/client"
 	"github.com/lochlake/loch/disk"
 	"github.com/lochlake/loch/engine"
+	"github.com/lochlake/loch/event"
 	"github.com/lochlake/loch/imports"
 	"github.com/lochlake/loch/ingest"
 	"github.com/lochlake/loch/lake"
@@ -268,6 +269,20 @@ func (f *fetcher) Need(ctx context.Context, file engine.File, columns []string) 
 		sum += r.Len
 	}
 	return sum, err
+}
+
+// Sift writes the few rows of files that fulfil an equality to a file.
+func (f *fetcher) Sift(ctx context.Context, schema *event.TableSchema, files []engine.File, columns []string, equal []engine.Equality, path string) (int64, bool, error) {
+	these := make([]lake.File, len(files))
+	for i, x := range files {
+		these[i] = lake.File{Key: x.Key, Size: x.Size, Rows: x.Rows, Local: x.Local}
+	}
+	sought := make([]lake.Sought, len(equal))
+	for i, e := range equal {
+		sought[i] = lake.Sought(e)
+	}
+	found, ok, err := f.lake.Sift(ctx, schema, these, columns, sought, f.cache, path)
+	return found.Bytes, ok, err
 }
 
 // Fetch makes those ranges readable in a local file.
