@@ -214,23 +214,23 @@ func (r *cells) value(n int) {
 // fits tells whether the column chunk's values are of the leaf's type.
 func (r *cells) fits(cr file.ColumnChunkReader) bool {
 	d := cr.Descriptor()
-	return r.leaf.stored() == storedKind{cr.Type(), d.MaxDefinitionLevel(), d.MaxRepetitionLevel()}
+	return r.leaf.stored() == kindOf(cr.Type(), d.MaxDefinitionLevel(), d.MaxRepetitionLevel())
 }
 
 // stored is how a file has the leaf's values.
 func (l *leaf) stored() storedKind {
-	k := storedKind{parquet.Types.ByteArray, int16(l.maxDef), int16(l.maxRep)}
+	t := parquet.Types.ByteArray
 	switch l.col.Type {
 	case event.Boolean:
-		k.Type = parquet.Types.Boolean
+		t = parquet.Types.Boolean
 	case event.Int:
-		k.Type = parquet.Types.Int32
+		t = parquet.Types.Int32
 	case event.Double:
-		k.Type = parquet.Types.Double
+		t = parquet.Types.Double
 	case event.Long, event.Timestamp:
-		k.Type = parquet.Types.Int64
+		t = parquet.Types.Int64
 	}
-	return k
+	return kindOf(t, int16(l.maxDef), int16(l.maxRep))
 }
 
 // shelf keeps one column's cells of a row group that is put together from rows in any order.

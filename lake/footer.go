@@ -13,7 +13,6 @@ import (
 
 	"github.com/apache/arrow-go/v18/arrow/memory"
 	"github.com/apache/arrow-go/v18/parquet"
-	"github.com/apache/arrow-go/v18/parquet/compress"
 	"github.com/apache/arrow-go/v18/parquet/metadata"
 	"golang.org/x/sync/errgroup"
 
@@ -34,24 +33,29 @@ type footer struct {
 	start   int64   // of the footer
 	groups  []int64 // rows of each row group
 	columns []columnChunk
+	pages   map[int64][]pageAt // by where their chunk begins, of those that have an offset index
 }
 
+// columnChunk is as small as it can be: thousands of files have a hundred each.
 type columnChunk struct {
 	path   string // dotted; for maps and lists with Parquet's own groups in it
 	chunk  objstore.Range
 	bloom  objstore.Range // Len 0: none
+	values int64          // levels, which are rows where the column does not repeat
 	id     int32          // of the field
 	group  int16
 	kind   storedKind
-	codec  compress.Compression
-	values int64    // levels, which are rows where the column does not repeat
-	pages  []pageAt // by the offset index; nil: there is none
+	codec  int8 // a compress.Compression
 }
 
 // storedKind is how a file has a column's values.
 type storedKind struct {
-	parquet.Type
-	maxDef, maxRep int16
+	typ            int8 // a parquet.Type
+	maxDef, maxRep uint8
+}
+
+func kindOf(t parquet.Type, maxDef, maxRep int16) storedKind {
+	return storedKind{int8(t), uint8(maxDef), uint8(maxRep)}
 }
 
 // pageAt is where a data page lies, with its header, and the first row of its row group that it has.
@@ -105,8 +109,8 @@ func (l *Lake) footer(ctx context.Context, f File) (ft *footer, tail []byte, err
 			}
 			d := fm.Schema.Column(i)
 			cc := columnChunk{path: unique.Make(c.PathInSchema().String()).Value(), chunk: objstore.Range{Off: at, Len: c.TotalCompressedSize()},
-				id: d.SchemaNode().FieldID(), group: int16(g), kind: storedKind{d.PhysicalType(), d.MaxDefinitionLevel(), d.MaxRepetitionLevel()},
-				codec: c.Compression(), values: c.NumValues()}
+				id: d.SchemaNode().FieldID(), group: int16(g), kind: kindOf(d.PhysicalType(), d.MaxDefinitionLevel(), d.MaxRepetitionLevel()),
+				codec: int8(c.Compression()), values: c.NumValues()}
 			if c.BloomFilterOffset() > 0 {
 				cc.bloom = objstore.Range{Off: c.BloomFilterOffset(), Len: int64(c.BloomFilterLength())}
 			}

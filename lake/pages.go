@@ -31,15 +31,18 @@ func (l *Lake) pages(ctx context.Context, f File, ft *footer, indexes []objstore
 	} else if raw, err = l.read(ctx, f.Key, from, to-from); err != nil {
 		return 0, err
 	}
+	ft.pages = map[int64][]pageAt{}
 	for i, r := range indexes {
 		if r.Len <= 0 {
 			continue
 		}
 		c := &ft.columns[i]
-		if c.pages, err = pagesOf(c, ft.groups[c.group], raw[r.Off-from:r.Off-from+r.Len]); err != nil {
+		pages, err := pagesOf(c, ft.groups[c.group], raw[r.Off-from:r.Off-from+r.Len])
+		if err != nil {
 			return 0, fmt.Errorf("column %s: %w", c.path, err)
 		}
-		size += int64(len(c.pages)) * int64(unsafe.Sizeof(pageAt{}))
+		ft.pages[c.chunk.Off] = pages
+		size += int64(len(pages)) * int64(unsafe.Sizeof(pageAt{}))
 	}
 	return size, nil
 }

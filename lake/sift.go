@@ -123,7 +123,7 @@ func (s *sift) file(ctx context.Context, f File) (kept shelves, err error) {
 		if filters != nil && !slices.ContainsFunc(s.values, func(v string) bool { return bloomHas(filters[g], bloomHash(v)) }) {
 			continue
 		}
-		sg := siftGroup{rows: rows, chunks: make([]*columnChunk, len(s.lay.leaves))}
+		sg := siftGroup{rows: rows, ft: ft, chunks: make([]*columnChunk, len(s.lay.leaves))}
 		for i := range ft.columns {
 			c := &ft.columns[i]
 			if int(c.group) != g {
@@ -206,6 +206,7 @@ func (s *sift) paged(leaf int) bool { return boundless[s.lay.leaves[leaf].path] 
 // siftGroup is a row group that may hold what is sought.
 type siftGroup struct {
 	rows   int64
+	ft     *footer
 	chunks []*columnChunk // by leaf
 	found  []int64        // rows, in order
 }
@@ -215,6 +216,7 @@ type siftPage struct {
 	objstore.Range
 	rows, values int64   // that it has
 	found        []int64 // of the rows that were found, counted from its first
+	part         bool    // of a chunk: an index tells where it is and what it has
 }
 
 // pages are the pages of a leaf that have rows which were found: the whole chunk where its pages' places are not known.
@@ -223,16 +225,17 @@ func (g *siftGroup) pages(leaf int) (out []siftPage) {
 	if len(g.found) == 0 {
 		return nil
 	}
-	if c.pages == nil {
-		return []siftPage{{c.chunk, g.rows, c.values, g.found}}
+	pages := g.ft.pages[c.chunk.Off]
+	if pages == nil {
+		return []siftPage{{Range: c.chunk, rows: g.rows, values: c.values, found: g.found}}
 	}
 	left := g.found
-	for i, p := range c.pages {
+	for i, p := range pages {
 		end := g.rows
-		if i+1 < len(c.pages) {
-			end = c.pages[i+1].first
+		if i+1 < len(pages) {
+			end = pages[i+1].first
 		}
-		page := siftPage{Range: p.Range, rows: end - p.first, values: end - p.first}
+		page := siftPage{Range: p.Range, rows: end - p.first, values: end - p.first, part: true}
 		for ; len(left) > 0 && left[0] < end; left = left[1:] {
 			page.found = append(page.found, left[0]-p.first)
 		}
@@ -273,8 +276,7 @@ func (s *sift) take(w *sifter, g *siftGroup, leaf int, from *brought, kept *shel
 		if err != nil {
 			return err
 		}
-		paged := g.chunks[leaf].pages != nil // their places are another's word than the chunk's
-		err = w.cells.some(cr, p.rows, p.found, paged, func(c *cell) error {
+		err = w.cells.some(cr, p.rows, p.found, p.part, func(c *cell) error {
 			if s.bytes.Add(int64(len(c.raw))) > siftBytes {
 				return errSiftMore
 			}

@@ -82,18 +82,18 @@ func (s *sift) with(ctx context.Context, fn func(*sifter) error) error {
 }
 
 // open begins to read pages of a column with the library's reader.
-func (w *sifter) open(lay *layout, leaf int, codec compress.Compression, p siftPage, from *brought) (file.ColumnChunkReader, error) {
+func (w *sifter) open(lay *layout, leaf int, codec int8, p siftPage, from *brought) (file.ColumnChunkReader, error) {
 	raw, err := from.read(p.Range, &w.raw)
 	if err != nil {
 		return nil, err
 	}
 	if w.pages == nil {
-		w.pages, err = file.NewPageReader(&window{b: raw}, p.values, codec, memory.DefaultAllocator, nil)
+		w.pages, err = file.NewPageReader(&window{b: raw}, p.values, compress.Compression(codec), memory.DefaultAllocator, nil)
 		if err != nil {
 			return nil, err
 		}
 	} else {
-		w.pages.Reset(&window{b: raw}, p.values, codec, nil)
+		w.pages.Reset(&window{b: raw}, p.values, compress.Compression(codec), nil)
 	}
 	w.cells.leaf = &lay.leaves[leaf]
 	return file.NewColumnReader(lay.parq.Column(leaf), w.pages, memory.DefaultAllocator, &levelBuffers), nil
