@@ -109,6 +109,9 @@ func (v *Verifier) Begin(ctx context.Context, r *http.Request, service string) (
 	return s, nil
 }
 
+// Claimed is the account whose key the request names, and the region that it is for. Nothing of it is proven before Verify: it is for refusing, never for taking.
+func (s *Signature) Claimed() (account, region string) { return s.key.Account, s.region }
+
 // Verify ends the check with the SHA-256 of the body, in lower-case hexadecimal, and tells who calls.
 func (s *Signature) Verify(bodyHash string) (Caller, error) {
 	if h := s.r.Header.Values("X-Amz-Content-Sha256"); len(h) > 0 && h[0] != bodyHash {

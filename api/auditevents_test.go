@@ -61,11 +61,14 @@ func (fakeChannels) Store(_ context.Context, id string) (meta.EventDataStore, er
 	return meta.EventDataStore{ID: id, Status: "ENABLED", Kind: uint8(event.Activity)}, nil
 }
 
+// acceptFunc has room for everything.
 type acceptFunc func(ingest.Delivery) error
 
 func (f acceptFunc) Accept(_ context.Context, d ingest.Delivery) (*ingest.Ticket, error) {
 	return nil, f(d)
 }
+
+func (acceptFunc) Room(context.Context, int64) error { return nil }
 
 func arnOf(channel string) string {
 	return "arn:aws:cloudtrail:eu-west-1:123456789012:channel/" + channel
@@ -215,6 +218,18 @@ func TestLimits(t *testing.T) {
 		if err := l.take(c.sc, now.Add(c.at)); (err == nil) != c.good || err != nil && !awserr.Is(err, "ThrottlingException") {
 			t.Errorf("call %d: %v", i, err)
 		}
+	}
+	last := now.Add(5 * time.Second)
+	for range 3 { // counts nothing
+		if err := l.spent(one, last); err != nil {
+			t.Errorf("a call is left: %v", err)
+		}
+	}
+	if err := errors.Join(l.take(one, last), l.spent(two, last), l.spent(meta.Scope{Account: "unknown"}, last)); err != nil {
+		t.Error(err)
+	}
+	if err := l.spent(one, last); !awserr.Is(err, "ThrottlingException") {
+		t.Errorf("no call is left: %v", err)
 	}
 	for i := range 2 * maxLimiters {
 		l.take(meta.Scope{Account: fmt.Sprint(i)}, now)

@@ -36,7 +36,21 @@ func (l *limits) take(sc meta.Scope, now time.Time) error {
 		l.scopes[sc] = r
 	}
 	if !r.AllowN(now, 1) {
-		return awserr.New("ThrottlingException", "Rate exceeded: at most %g calls a second.", l.perSecond)
+		return l.exceeded()
 	}
 	return nil
+}
+
+// spent is the error that take would give, and counts nothing: it may be asked for a scope that is not proven.
+func (l *limits) spent(sc meta.Scope, now time.Time) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if r := l.scopes[sc]; r != nil && r.TokensAt(now) < 1 {
+		return l.exceeded()
+	}
+	return nil
+}
+
+func (l *limits) exceeded() error {
+	return awserr.New(throttling, "Rate exceeded: at most %g calls a second.", l.perSecond)
 }

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"runtime"
 	"time"
 
 	"github.com/lochlake/loch/access"
@@ -36,12 +37,16 @@ type Server struct {
 	mux        *http.ServeMux
 	operations map[string]operation
 	bodies     *semaphore.Weighted // bytes
+	decoders   *semaphore.Weighted // calls of the data plane that are decoded at once
+	throttled  throttled
+	refusals   refusals
 }
 
 // operation is one operation of the model, wired: body and query become its typed input.
 type operation struct {
 	*model.Operation
-	run func(ctx context.Context, c *Call, body []byte, query url.Values) (any, error)
+	run   func(ctx context.Context, c *Call, body []byte, query url.Values) (any, error)
+	admit admission // of an operation of the data plane; may be nil
 }
 
 // New makes a Server without operations.
@@ -62,6 +67,8 @@ func New(c Config) (*Server, error) {
 		mux:        http.NewServeMux(),
 		operations: map[string]operation{},
 		bodies:     semaphore.NewWeighted(bodiesSize),
+		decoders:   semaphore.NewWeighted(int64(runtime.GOMAXPROCS(0))),
+		refusals:   newRefusals(runtime.GOMAXPROCS(0)),
 	}
 	s.mux.Handle("POST /{$}", s.handle(controlPlane, s.serveJSON))
 	return s, nil
@@ -77,9 +84,14 @@ func register[In, Out any](s *Server, name string, h func(ctx context.Context, c
 	if _, taken := s.operations[name]; taken {
 		panic("api: operation registered twice: " + name)
 	}
-	s.operations[name] = operation{op, func(ctx context.Context, c *Call, body []byte, query url.Values) (any, error) {
+	s.operations[name] = operation{Operation: op, run: func(ctx context.Context, c *Call, body []byte, query url.Values) (any, error) {
 		in := new(In)
-		if err := op.Decode(body, query, in); err != nil {
+		decode := func() error { return op.Decode(body, query, in) }
+		if op.Service == dataPlane.service {
+			whole := decode
+			decode = func() error { return s.decoding(ctx, whole) }
+		}
+		if err := decode(); err != nil {
 			return nil, err
 		}
 		out, err := h(ctx, c, in)

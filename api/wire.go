@@ -16,6 +16,7 @@ import (
 	"net/http"
 	"path"
 	"runtime/debug"
+	"strconv"
 	"strings"
 	"time"
 
@@ -49,17 +50,19 @@ const (
 
 // request is one HTTP request on its way.
 type request struct {
-	s     *Server
-	p     protocol
-	w     *response
-	r     *http.Request
-	call  Call
-	start time.Time
-	code  string // of the error it was answered with
+	s    *Server
+	p    protocol
+	w    *response
+	r    *http.Request
+	call Call
+	// admission may refuse the call before its body is read; nil: nothing does but the room for bodies.
+	admission admission
+	start     time.Time
+	code      string // of the error it was answered with
 	// control sets the connection's deadlines.
 	control *http.ResponseController
-	bytes   int64 // read of the body
-	holds   int64 // of Server.bodies
+	bytes   int64  // read of the body
+	leave   func() // gives back what admit took
 }
 
 // ServeHTTP answers one request.
@@ -103,8 +106,13 @@ func (s *Server) handle(p protocol, serve func(*request) error) http.Handler {
 				q.fail(awserr.Internal(fmt.Errorf("panic: %v\n%s", p, debug.Stack())))
 			}
 			q.done()
+			q.drain()
 		}()
-		defer func() { s.bodies.Release(q.holds) }()
+		defer func() {
+			if q.leave != nil {
+				q.leave()
+			}
+		}()
 		if err := serve(q); err != nil {
 			q.fail(err)
 		}
@@ -165,8 +173,14 @@ func (q *request) fail(err error) {
 		Type    string `json:"__type"`
 		Message string `json:"message"`
 	}{e.Code, e.Message})
+	if q.drainable() {
+		// Before the body is read, which net/http does first unless told otherwise. It can be told so on every connection of HTTP/1.
+		_ = q.control.EnableFullDuplex()
+		h.Set("Content-Length", strconv.Itoa(len(body)))
+		defer q.control.Flush()
+	}
 	q.w.WriteHeader(e.Status)
-	q.w.Write(body) // the client may be gone: nobody is left to tell
+	q.w.Write(body) // here and in Flush: the client may be gone, and nobody is left to tell
 }
 
 // reads tells whether an operation changes nothing.
@@ -188,8 +202,14 @@ func (q *request) done() {
 	}
 	q.s.metrics.observe(q.call.Operation, q.w.status, code, took)
 	level := slog.LevelInfo
-	if q.w.status < 300 && reads(q.call.Operation) {
+	switch {
+	case q.w.status < 300 && reads(q.call.Operation):
 		level = slog.LevelDebug // clients poll
+	case code == throttling:
+		level = slog.LevelDebug // the more come the less there must be to do
+		if n, since := q.s.throttled.count(q.start); n > 0 {
+			q.s.log.Warn("calls are refused: more come than can be taken", slog.Int64("calls", n), slog.Time("since", since))
+		}
 	}
 	q.s.log.LogAttrs(q.r.Context(), level, "request", slog.String("request", q.call.RequestID), slog.String("operation", q.call.Operation),
 		slog.Int("status", q.w.status), slog.String("code", code), slog.String("account", q.call.Caller.Account), slog.String("key", q.call.Caller.AccessKeyID),
@@ -205,7 +225,7 @@ func (q *request) verify() ([]byte, error) {
 	if q.r.ContentLength > q.p.limit {
 		return nil, tooLarge(q.p.limit)
 	}
-	if err := q.admit(); err != nil {
+	if err := q.admit(sig); err != nil {
 		return nil, err
 	}
 	if err := q.control.SetReadDeadline(time.Now().Add(bodyTime)); err != nil {
@@ -228,23 +248,6 @@ func (q *request) verify() ([]byte, error) {
 		return nil, err
 	}
 	return body, nil
-}
-
-// bodiesSize bounds the bodies of the calls that are being read or worked on, and so, some times over, their memory: the connections that may be open would be too many. It is the largest body of two dozen
-// callers: more at once would only share the same cores, and wait the longer for an answer that may be a refusal.
-const bodiesSize = 24 << 20
-
-// admit takes room for the body, until the call is answered. Where there is none the call is refused before anything of its body is read: then more come than can be worked on.
-func (q *request) admit() error {
-	n := q.r.ContentLength
-	if n < 0 {
-		n = q.p.limit // it does not say
-	}
-	if !q.s.bodies.TryAcquire(n) {
-		return awserr.New("ThrottlingException", "More calls come than can be worked on. Try again later.")
-	}
-	q.holds = n
-	return nil
 }
 
 // verifyStream checks the signature over the hash that the request names, and lets the body be read against it.
@@ -338,7 +341,7 @@ func (s *Server) serveJSON(q *request) error {
 // serveREST answers a call of REST-JSON, which the path names.
 func (s *Server) serveREST(name string) func(*request) error {
 	return func(q *request) error {
-		q.call.Operation = name
+		q.call.Operation, q.admission = name, s.operations[name].admit
 		body, err := q.verify()
 		if err != nil {
 			return err

@@ -27,7 +27,6 @@ import (
 
 const (
 	auditClients = 16
-	auditCrowd   = 1500   // clients of an overload
 	auditEach    = 100    // events of a call, the most that the API takes
 	auditPace    = 10_000 // events a second, where the calls come at a pace
 	// auditCheck is in the answer once for each event that was taken.
@@ -35,7 +34,10 @@ const (
 )
 
 // auditCall is a PutAuditEvents call, signed, as it goes over the wire.
-type auditCall []byte
+type auditCall struct {
+	wire   []byte
+	events int
+}
 
 // auditTimes is what became of the calls of one measurement.
 type auditTimes struct {
@@ -43,7 +45,8 @@ type auditTimes struct {
 	wall    time.Duration   // from the first call to the last answer
 	tables  time.Duration   // from the first call until the tables have every event
 	refused []time.Duration // that answers took which told to try again later
-	client  time.Duration   // CPU time of the clients
+	events  int
+	client  time.Duration // CPU time of the clients
 	server  time.Duration
 	fsyncs  float64 // seconds, and their number
 	groups  float64
@@ -62,40 +65,69 @@ func audits(ctx context.Context, bin, dir string, events int, seed uint64) error
 		return err
 	}
 	fmt.Printf("\n### PutAuditEvents: calls of %d events from %d clients\n\n", auditEach, auditClients)
-	fmt.Println("| calls come | events | events/s answered | events/s in tables | p50 ms | p99 ms | most ms | refused | calls a fsync | fsync ms | server µs of CPU an event | clients' |")
-	fmt.Println("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")
-	rows, refusals := 0, ""
+	printAuditHead()
+	rows := 0
 	for n, load := range []struct {
-		name          string
-		pace, clients int
-	}{{"one after another", 0, auditClients}, {fmt.Sprintf("%d events a second", auditPace), auditPace, auditClients}, {fmt.Sprintf("from %d clients", auditCrowd), 0, auditCrowd}} {
-		calls, err := s.auditCalls(ctx, channel, max(events/auditEach, auditClients), seed+uint64(n))
+		name string
+		pace int
+	}{{"one after another", 0}, {fmt.Sprintf("%d events a second", auditPace), auditPace}} {
+		calls, err := s.auditCalls(ctx, channel, max(events/auditEach, auditClients), auditEach, seed+uint64(n))
 		if err != nil {
 			return err
 		}
 		rows += len(calls) * auditEach
-		t, err := s.auditRun(ctx, calls, load.pace, load.clients, rows)
+		t, err := s.auditRun(ctx, calls, load.pace, auditClients, rows)
 		if err != nil {
 			return err
 		}
-		slices.Sort(t.took)
-		at := func(share float64) float64 { return t.took[int(share*float64(len(t.took)-1))].Seconds() * 1e3 }
-		sent := float64(len(calls) * auditEach)
-		fmt.Printf("| %s | %.0f | %.0f | %.0f | %.1f | %.1f | %.1f | %d | %.1f | %.2f | %.1f | %.1f |\n", load.name, sent, sent/t.wall.Seconds(), sent/t.tables.Seconds(), at(0.5), at(0.99), at(1),
-			len(t.refused), float64(len(calls))/t.groups, t.fsyncs/t.groups*1e3, t.server.Seconds()/sent*1e6, t.client.Seconds()/sent*1e6)
-		if n := len(t.refused); n > 0 {
-			slices.Sort(t.refused)
-			refusals += fmt.Sprintf("Refusals (calls come %s): %d, p50 %.1f ms, p99 %.1f ms.\n", load.name, n, t.refused[n/2].Seconds()*1e3, t.refused[n*99/100].Seconds()*1e3)
-		}
+		t.print(load.name)
 	}
-	// A fast way to lose events would be worth nothing.
-	if got, err := s.ask(ctx, "SELECT count(DISTINCT eventID) FROM "+s.store); err != nil || got != strconv.Itoa(rows) {
-		return fmt.Errorf("%d events were answered with success and the table has %s: %w", rows, got, err)
+	if err := s.hasAudit(ctx, rows, rows); err != nil {
+		return err
 	}
 	if err := s.stop(); err != nil {
 		return err
 	}
-	fmt.Printf("\n%sThe server's peak: %.0f MB.\n", refusals, float64(peak(s.cmd.ProcessState))/1e6)
+	fmt.Printf("\nThe server's peak: %.0f MB.\n", float64(peak(s.cmd.ProcessState))/1e6)
+	return nil
+}
+
+func printAuditHead() {
+	fmt.Println("| calls come | events | events/s answered | events/s in tables | p50 ms | p99 ms | most ms | refused | calls a fsync | fsync ms | server µs of CPU an event | clients' |")
+	fmt.Println("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")
+}
+
+func (t *auditTimes) print(name string) {
+	sent := float64(t.events)
+	fmt.Printf("| %s | %.0f | %.0f | %.0f | %s | %.1f | %d | %.1f | %.2f | %.1f | %.1f |\n", name, sent, sent/t.wall.Seconds(), sent/t.tables.Seconds(), percentiles(t.took), percentile(t.took, 1),
+		len(t.refused), float64(len(t.took))/t.groups, t.fsyncs/t.groups*1e3, t.server.Seconds()/sent*1e6, t.client.Seconds()/sent*1e6)
+}
+
+// percentile gives the time that a share of the times are within, in milliseconds; it sorts them.
+func percentile(times []time.Duration, share float64) float64 {
+	if len(times) == 0 {
+		return 0
+	}
+	slices.Sort(times)
+	return times[int(share*float64(len(times)-1))].Seconds() * 1e3
+}
+
+// percentiles gives the median and the 99th, as two cells of a table.
+func percentiles(times []time.Duration) string {
+	return fmt.Sprintf("%.1f | %.1f", percentile(times, 0.5), percentile(times, 0.99))
+}
+
+// hasAudit checks that the table has so many events, each once: a fast way to lose events would be worth nothing. Between least and most where calls ended without an answer.
+func (s *served) hasAudit(ctx context.Context, least, most int) error {
+	for _, count := range []string{"count(*)", "count(DISTINCT eventID)"} {
+		said, err := s.ask(ctx, "SELECT "+count+" FROM "+s.store)
+		if err != nil {
+			return err
+		}
+		if got, err := strconv.Atoi(said); err != nil || got < least || got > most {
+			return fmt.Errorf("%d events were answered with success, at most %d were sent, and %s is %s", least, most, count, said)
+		}
+	}
 	return nil
 }
 
@@ -114,18 +146,18 @@ func (s *served) auditChannel(ctx context.Context) (string, error) {
 	return channel.ChannelArn, err
 }
 
-// auditCalls makes n calls of different events. Their signatures are good for five minutes.
-func (s *served) auditCalls(ctx context.Context, channel string, n int, seed uint64) ([]auditCall, error) {
+// auditCalls makes n calls of each different events. Their signatures are good for five minutes.
+func (s *served) auditCalls(ctx context.Context, channel string, n, each int, seed uint64) ([]auditCall, error) {
 	type sent struct {
 		ID   string `json:"id"`
 		Data string `json:"eventData"`
 	}
 	day := time.Now().UTC().AddDate(0, 0, -1)
-	events := generate.WizEvents(generate.Options{Events: 1, Seed: seed, Start: day, Days: 1}, n*auditEach)
+	events := generate.WizEvents(generate.Options{Events: 1, Seed: seed, Start: day, Days: 1}, n*each)
 	calls := make([]auditCall, n)
 	for i := range calls {
-		part := make([]sent, auditEach)
-		for k, e := range events[i*auditEach:][:auditEach] {
+		part := make([]sent, each)
+		for k, e := range events[i*each:][:each] {
 			part[k] = sent{e.ID, e.Data}
 		}
 		body, err := json.Marshal(map[string]any{"auditEvents": part})
@@ -145,7 +177,7 @@ func (s *served) auditCalls(ctx context.Context, channel string, n int, seed uin
 		if err := req.Write(&b); err != nil {
 			return nil, err
 		}
-		calls[i] = b.Bytes()
+		calls[i] = auditCall{b.Bytes(), each}
 	}
 	return calls, nil
 }
@@ -161,6 +193,9 @@ func (s *served) auditRun(ctx context.Context, calls []auditCall, pace, clients,
 		return t, err
 	}
 	t.took = make([]time.Duration, len(calls))
+	for _, c := range calls {
+		t.events += c.events
+	}
 	var next atomic.Int64
 	var wg sync.WaitGroup
 	errs := make([]error, clients)
@@ -184,7 +219,7 @@ func (s *served) auditRun(ctx context.Context, calls []auditCall, pace, clients,
 				}
 				due := time.Now()
 				if pace > 0 {
-					due = begun.Add(time.Duration(i) * auditEach * time.Second / time.Duration(pace))
+					due = begun.Add(time.Duration(i*calls[i].events) * time.Second / time.Duration(pace))
 					time.Sleep(time.Until(due))
 				}
 				took, err := calls[i].send(conn, in, &body)
@@ -202,21 +237,29 @@ func (s *served) auditRun(ctx context.Context, calls []auditCall, pace, clients,
 	if err := errors.Join(append(errs, ctx.Err())...); err != nil {
 		return t, err
 	}
-	for {
-		n, err := s.metric(ctx, "loch_lake_rows_total")
-		if err != nil {
-			return t, err
-		}
-		if int(n) >= rows {
-			break
-		}
-		time.Sleep(20 * time.Millisecond)
+	if err := s.awaitRows(ctx, rows); err != nil {
+		return t, err
 	}
 	t.tables, t.refused = time.Since(begun), slices.Concat(refused...)
 	after, err := s.auditNumbers(ctx)
 	t.server = time.Duration((after[0] - before[0]) * float64(time.Second))
 	t.fsyncs, t.groups = after[1]-before[1], after[2]-before[2]
 	return t, err
+}
+
+// awaitRows waits until the tables have as many rows.
+func (s *served) awaitRows(ctx context.Context, rows int) error {
+	for {
+		n, err := s.metric(ctx, "loch_lake_rows_total")
+		if err != nil || int(n) >= rows {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
 }
 
 // auditNumbers reads the server's CPU seconds, its seconds of fsync, and the number of these.
@@ -233,26 +276,35 @@ func (s *served) auditNumbers(ctx context.Context) (n [3]float64, err error) {
 func (c auditCall) send(conn net.Conn, in *bufio.Reader, body *bytes.Buffer) (refused []time.Duration, err error) {
 	for {
 		begun := time.Now()
-		if _, err := conn.Write(c); err != nil {
+		taken, err := c.try(conn, in, body)
+		if err != nil || taken {
 			return refused, err
-		}
-		resp, err := http.ReadResponse(in, nil)
-		if err != nil {
-			return refused, err
-		}
-		body.Reset()
-		if _, err := io.Copy(body, resp.Body); err != nil {
-			return refused, err
-		}
-		if resp.StatusCode == http.StatusOK && bytes.Count(body.Bytes(), []byte(auditCheck)) == auditEach {
-			return refused, nil
-		}
-		if !bytes.Contains(body.Bytes(), []byte("ThrottlingException")) {
-			return refused, fmt.Errorf("PutAuditEvents answered %s: %.300s", resp.Status, body)
 		}
 		refused = append(refused, time.Since(begun))
 		time.Sleep(10 * time.Millisecond)
 	}
+}
+
+// try sends a call and reads its answer: whether it was taken, or is to be sent again later.
+func (c auditCall) try(conn net.Conn, in *bufio.Reader, body *bytes.Buffer) (taken bool, err error) {
+	if _, err := conn.Write(c.wire); err != nil {
+		return false, err
+	}
+	resp, err := http.ReadResponse(in, nil)
+	if err != nil {
+		return false, err
+	}
+	body.Reset()
+	if _, err := io.Copy(body, resp.Body); err != nil {
+		return false, err
+	}
+	switch {
+	case resp.StatusCode == http.StatusOK && bytes.Count(body.Bytes(), []byte(auditCheck)) == c.events:
+		return true, nil
+	case bytes.Contains(body.Bytes(), []byte("ThrottlingException")):
+		return false, nil
+	}
+	return false, fmt.Errorf("PutAuditEvents answered %s: %.300s", resp.Status, body)
 }
 
 // ownCPU is the CPU time of this process so far.

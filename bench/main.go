@@ -52,7 +52,7 @@ func main() {
 		seed    = flag.Uint64("seed", 1, "seed of the generated events")
 		logs    = flag.String("logs", "", "measure over the log files of this folder, instead of generated ones")
 		corpus  = flag.String("corpus", "../shared/corpus/cloudtrail", "a second folder of log files; left out where it is not there")
-		only    = flag.String("only", "", "what to measure, comma-separated: floor, duckdb, lake, ingest, server, queries, audit, growth, commits, beside, needle; all but the last four by default")
+		only    = flag.String("only", "", "what to measure, comma-separated: floor, duckdb, lake, ingest, server, queries, audit, overload, growth, commits, beside, needle; all but the last four by default")
 		runs    = flag.Int("runs", 1, "how often each subject runs; the least CPU time counts")
 		profile = flag.String("profile", "", "write CPU profiles of the children to this folder")
 		loch    = flag.String("loch", "build/bin/loch", "the loch binary, for what is measured through a server; left out where it is not there")
@@ -96,7 +96,7 @@ func measure(ctx context.Context, opt options) error {
 	}
 	defer os.RemoveAll(work)
 	title, given := "the log files of "+opt.logs, opt.logs != ""
-	if !given && opt.only != "audit" {
+	if !given && opt.only != "audit" && opt.only != "overload" {
 		opt.logs, title = filepath.Join(work, "logs"), fmt.Sprintf("%d generated events, files of 500", opt.events)
 		days := 30
 		if opt.only == "needle" {
@@ -122,8 +122,11 @@ func measure(ctx context.Context, opt options) error {
 		}
 		os.Stdout.Write(out.said)
 	}
-	if opt.loch != "" && opt.wants("audit") {
-		out, err := spawn(ctx, "audit", work, "-loch", opt.loch, "-events", fmt.Sprint(opt.events), "-seed", fmt.Sprint(opt.seed), opt.logs)
+	for _, name := range []string{"audit", "overload"} {
+		if opt.loch == "" || !opt.wants(name) {
+			continue
+		}
+		out, err := spawn(ctx, name, work, "-loch", opt.loch, "-events", fmt.Sprint(opt.events), "-seed", fmt.Sprint(opt.seed), opt.logs)
 		if err != nil {
 			return err
 		}
@@ -312,6 +315,8 @@ func beChild(ctx context.Context, name, logs string, opt options) error {
 		return commits(ctx, max(opt.events/20, commitParts), dir)
 	case "audit":
 		return audits(ctx, opt.loch, dir, opt.events, opt.seed)
+	case "overload":
+		return overload(ctx, opt.loch, dir, opt.events, opt.seed)
 	case "needle":
 		return needles(ctx, opt.loch, logs, dir, opt.seed)
 	case "queries":

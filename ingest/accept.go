@@ -199,7 +199,7 @@ func (in *Ingest) takeRoom(ctx context.Context, b *batch, noWait bool) error {
 			in.metrics.busy.Inc()
 			return fmt.Errorf("%w: too many events wait to be written", ErrBusy)
 		}
-		in.metrics.memory.Add(float64(b.weight))
+		in.hold(b.weight)
 		return nil
 	}
 	// A delivery larger than there is has all of it to itself.
@@ -219,7 +219,26 @@ func (in *Ingest) takeRoom(ctx context.Context, b *batch, noWait bool) error {
 		in.bulk.Release(b.bulk)
 		return err
 	}
-	in.metrics.memory.Add(float64(b.weight))
+	in.hold(b.weight)
+	return nil
+}
+
+// hold notes what has been taken of the room, or, below zero, given back.
+func (in *Ingest) hold(n int64) {
+	in.held.Add(n)
+	in.metrics.memory.Add(float64(n))
+}
+
+// Room tells whether a delivery that does not wait would find n bytes of room in memory now: else it gives the error that Accept would. It promises nothing, and is there so that what would be refused is
+// neither read nor decoded before: that would cost what the events need that were accepted already.
+func (in *Ingest) Room(ctx context.Context, n int64) error {
+	if err := in.open(ctx, true); err != nil {
+		return err
+	}
+	if in.held.Load()+min(n, in.cfg.Memory) > in.cfg.Memory {
+		in.metrics.busy.Inc()
+		return fmt.Errorf("%w: too many events wait to be written", ErrBusy)
+	}
 	return nil
 }
 
@@ -230,7 +249,7 @@ func (in *Ingest) bulkSize() int64 { return in.cfg.Memory / 4 * 3 }
 func (b *batch) giveRoom() {
 	b.in.room.Release(b.weight)
 	b.in.bulk.Release(b.bulk)
-	b.in.metrics.memory.Sub(float64(b.weight))
+	b.in.hold(-b.weight)
 }
 
 // append puts a batch in the durable log. Its room is given back where it does not go in.

@@ -381,6 +381,9 @@ func TestSmallMemory(t *testing.T) {
 			}
 		}
 	}
+	if err := s.Room(t.Context(), 1<<40); err != nil {
+		t.Errorf("no room for what would have all of it: %v", err)
+	}
 	if !s.room.TryAcquire(50_000) {
 		t.Error("room was not given back")
 	}
@@ -478,6 +481,13 @@ func TestBackPressure(t *testing.T) {
 	}
 	if !errors.Is(err, ErrBusy) || accepted == 0 {
 		t.Fatalf("after %d: %v", accepted, err)
+	}
+	left := s.cfg.Memory - s.held.Load()
+	if err := s.Room(t.Context(), left); err != nil {
+		t.Errorf("%d bytes are left: %v", left, err)
+	}
+	if err := s.Room(t.Context(), left+1); !errors.Is(err, ErrBusy) {
+		t.Errorf("%d bytes are left, and for more: %v", left, err)
 	}
 	waiting := make(chan error)
 	go func() {

@@ -39,6 +39,7 @@ type Ingest struct {
 	writer  string
 	epoch   int64
 	room    *semaphore.Weighted // bytes of batches
+	held    atomic.Int64        // bytes that are taken of room
 	bulk    *semaphore.Weighted // of those, bytes of batches whose callers wait for room
 	writers *semaphore.Weighted // chunks being written
 	merging chan struct{}       // identity merges
