@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/apache/iceberg-go"
 	"github.com/apache/iceberg-go/table"
 )
 
@@ -17,12 +18,24 @@ import (
 // timesAhead tells whether metadata was last changed after now, by this machine's clock.
 func timesAhead(m table.Metadata) bool { return m.LastUpdatedMillis() > time.Now().UnixMilli() }
 
-// transaction begins a transaction on a table, whatever the clock does.
-func (c *commitCatalog) transaction(base *table.Table) (*table.Transaction, error) {
+// transaction begins a transaction on a table, whatever the clock does. For its length the table has the properties besides, none of which is written.
+func (c *commitCatalog) transaction(base *table.Table, props iceberg.Properties) (*table.Transaction, error) {
 	m := base.Metadata()
 	if timesAhead(m) {
 		var err error
 		if m, err = pastTimes(m); err != nil {
+			return nil, err
+		}
+	}
+	if len(props) > 0 {
+		b, err := table.MetadataBuilderFromBase(m, "")
+		if err != nil {
+			return nil, err
+		}
+		if err := b.SetProperties(props); err != nil {
+			return nil, err
+		}
+		if m, err = b.Build(); err != nil {
 			return nil, err
 		}
 	}

@@ -56,7 +56,7 @@ func (l *Lake) Commit(ctx context.Context, storeID string, files Files, applied 
 		return nil // an earlier try went through, and its answer was lost
 	}
 	cat := &commitCatalog{lake: l, storeID: storeID, applied: max(applied, was), base: base, batches: files.batches, sums: files.sums}
-	tx, err := cat.transaction(base)
+	tx, err := cat.transaction(base, l.manifests(t))
 	if err != nil {
 		return fmt.Errorf("commit to store %s: %w", storeID, err)
 	}
@@ -72,6 +72,9 @@ func (l *Lake) Commit(ctx context.Context, storeID string, files Files, applied 
 		return fmt.Errorf("commit to store %s: %w", storeID, err)
 	}
 	t.set(next, max(applied, was))
+	if t.sinceMerge++; t.sinceMerge > l.mergeEvery {
+		t.sinceMerge = 0
+	}
 	l.extend(t, base.CurrentSnapshot(), next.CurrentSnapshot(), files.files)
 	l.metrics.commits.Inc()
 	l.metrics.files.Add(float64(len(files.files)))
@@ -81,6 +84,25 @@ func (l *Lake) Commit(ctx context.Context, storeID string, files Files, applied 
 
 	l.settle(files)
 	return l.expireAfter(ctx, t)
+}
+
+// Every mergeEvery commits one merges manifests, up to manifestBytes each. Larger ones are left alone, so that what a merge costs does not grow with the table: by default each would rewrite up to
+// 8 MB, the entries of ten thousand data files. Between two merges there is none: the library would fill up a manifest that is nearly large enough by rewriting it for every commit or two.
+const (
+	mergeEvery    = 50
+	manifestBytes = 512 << 10
+)
+
+// manifests gives the properties by which the next commit writes manifests. It is called with t.commit held.
+func (l *Lake) manifests(t *tableState) iceberg.Properties {
+	if t.sinceMerge < l.mergeEvery {
+		return iceberg.Properties{table.ManifestMergeEnabledKey: "false"}
+	}
+	return iceberg.Properties{
+		table.ManifestMergeEnabledKey:    "true",
+		table.ManifestMinMergeCountKey:   "2",
+		table.ManifestTargetSizeBytesKey: strconv.Itoa(l.manifestBytes),
+	}
 }
 
 // expireAfter forgets old snapshots after every so many commits. It is called with t.commit held.

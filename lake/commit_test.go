@@ -175,6 +175,81 @@ func TestPinsOutliveExpiry(t *testing.T) {
 	}
 }
 
+// TestManifestMerges: commits merge manifests now and then, never those that are large enough, and each file stays in one of them. What a commit is told about merging is not
+// written to the table.
+func TestManifestMerges(t *testing.T) {
+	b := openBed(t)
+	store := b.store(t, event.CloudTrail)
+	const (
+		commits = 120
+		every   = 10
+		bytes   = 40 << 10 // a manifest of one file has 10 kB, most of it the schema
+	)
+	manifests := func() (sizes []int64, oldest string) {
+		state, err := b.table(t.Context(), store)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tbl, _ := state.now()
+		for _, key := range []string{table.ManifestMergeEnabledKey, table.ManifestMinMergeCountKey, table.ManifestTargetSizeBytesKey} {
+			if v, ok := tbl.Metadata().Properties()[key]; ok {
+				t.Fatalf("the table has %s = %s", key, v)
+			}
+		}
+		fsys, err := b.tableFiles(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		ms, err := tbl.CurrentSnapshot().Manifests(fsys)
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen := map[string]bool{}
+		for _, m := range ms {
+			sizes, oldest = append(sizes, m.Length()), m.FilePath()
+			for e, err := range m.Entries(fsys, true) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				if path := e.DataFile().FilePath(); seen[path] {
+					t.Fatalf("%s is in two manifests", path)
+				} else {
+					seen[path] = true
+				}
+			}
+		}
+		if p := b.mustPlan(t, store); len(seen) != p.TableFiles {
+			t.Fatalf("%d files in manifests, of %d", len(seen), p.TableFiles)
+		} else {
+			p.Release()
+		}
+		return sizes, oldest
+	}
+	large := "" // the oldest, once a few dozen files are in it
+	for n := range commits {
+		b.mergeEvery, b.manifestBytes = every, bytes
+		b.mustCommit(t, store, []Row{sparseRow(n, day0)}, int64(n+1))
+		if n == commits/2 {
+			b.reopen(t)
+		}
+		sizes, oldest := manifests()
+		if slices.Max(sizes) > bytes {
+			t.Fatalf("a manifest of %d bytes", slices.Max(sizes))
+		}
+		if n > every && len(sizes) > 2*every+n/every {
+			t.Fatalf("%d manifests after %d commits", len(sizes), n+1)
+		}
+		if n >= commits-2*every {
+			if large == "" {
+				large = oldest
+			}
+			if oldest != large || sizes[len(sizes)-1] < bytes/2 {
+				t.Fatalf("the oldest manifest, of %d bytes, was rewritten", sizes[len(sizes)-1])
+			}
+		}
+	}
+}
+
 // Other readers have time to finish: what an expired snapshot had goes later.
 func TestExpiredFilesStayAWhile(t *testing.T) {
 	b := openBed(t)

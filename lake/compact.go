@@ -222,7 +222,7 @@ func (l *Lake) replace(ctx context.Context, t *tableState, done []merged, c chan
 	}
 	base, applied := t.now()
 	cat := &commitCatalog{lake: l, storeID: t.id, applied: applied, base: base, before: c.before, removal: c.removal}
-	tx, err := cat.transaction(base)
+	tx, err := cat.transaction(base, nil)
 	if err != nil {
 		return err
 	}
@@ -248,6 +248,7 @@ func (l *Lake) replace(ctx context.Context, t *tableState, done []merged, c chan
 		return err
 	}
 	t.set(next, applied)
+	t.sinceMerge = min(t.sinceMerge+1, l.mergeEvery)
 	l.exchange(t, base.CurrentSnapshot().SnapshotID, next.CurrentSnapshot().SnapshotID, done, gone)
 	for key := range gone {
 		t.replaced = append(t.replaced, replaced{next.CurrentSnapshot().SequenceNumber, l.objects.URI(key)})

@@ -50,11 +50,12 @@ type Lake struct {
 	metrics *metrics
 	keep    int
 
-	grace       time.Duration // Config.KeepFiles
-	expireEvery int
-	cache       *lru[[]byte]   // metadata objects, by key
-	footers     *lru[*footer]  // of data files, by key
-	blooms      *lru[[][]byte] // bits of filters by row group, by key and column
+	grace                     time.Duration // Config.KeepFiles
+	expireEvery               int
+	mergeEvery, manifestBytes int
+	cache                     *lru[[]byte]   // metadata objects, by key
+	footers                   *lru[*footer]  // of data files, by key
+	blooms                    *lru[[][]byte] // bits of filters by row group, by key and column
 
 	compaction   Compaction // set by RunCompaction
 	worked       bool       // in the present round of RunCompaction
@@ -82,6 +83,7 @@ type tableState struct {
 
 	commit      sync.Mutex
 	sinceExpiry int        // commits since snapshots were last expired
+	sinceMerge  int        // commits since manifests were last merged; after a start the first merges what many short lives left
 	replaced    []replaced // by compaction, in older snapshots still
 	garbage     []leftover // of expired snapshots, the oldest first; what a restart forgets goes as an orphan
 
@@ -128,9 +130,11 @@ func Open(ctx context.Context, cfg Config) (*Lake, error) {
 		metrics: newMetrics(cfg.Registerer),
 		keep:    cfg.KeepSnapshots,
 
-		grace:       cfg.KeepFiles,
-		expireEvery: expireEvery,
-		compaction:  Compaction{Share: 1},
+		grace:         cfg.KeepFiles,
+		expireEvery:   expireEvery,
+		mergeEvery:    mergeEvery,
+		manifestBytes: manifestBytes,
+		compaction:    Compaction{Share: 1},
 
 		compactEvery: compactEvery,
 		orphanAge:    orphanAge,
@@ -201,13 +205,10 @@ func (l *Lake) Close() error {
 // kindProperty is the table property that names the kind of the store, so that a table can be opened without the store's settings.
 const kindProperty = "loch.kind"
 
-// tableProperties are set on every new table. Manifests are merged and old metadata files removed as commits go, so that the
-// thousandth commit costs what the first did.
+// tableProperties are set on every new table. Old metadata files are removed as commits go. How manifests are merged each commit says for itself (Lake.manifests).
 func tableProperties(kind event.Kind) iceberg.Properties {
 	return iceberg.Properties{
-		kindProperty:                              fmt.Sprint(uint8(kind)),
-		table.ManifestMergeEnabledKey:             "true",
-		table.ManifestMinMergeCountKey:            "50",
+		kindProperty: fmt.Sprint(uint8(kind)),
 		table.MetadataDeleteAfterCommitEnabledKey: "true",
 		table.MetadataPreviousVersionsMaxKey:      "10",
 		table.CommitNumRetriesKey:                 "20",
@@ -372,6 +373,8 @@ func (l *Lake) table(ctx context.Context, storeID string) (*tableState, error) {
 		plans:   make(map[*Plan]bool),
 		moving:  make(map[string]coldCopy),
 		unfit:   make(map[string]int),
+
+		sinceMerge: l.mergeEvery,
 	}
 	if err := l.evolve(ctx, t); err != nil {
 		return nil, err

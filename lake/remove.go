@@ -134,7 +134,7 @@ func (l *Lake) remove(ctx context.Context, t *tableState, files []*dataFile, gon
 		keys[f.Key] = true
 		cat.removal.Files = append(cat.removal.Files, meta.RemovedFile{StoreID: t.id, Key: f.Key, Day: f.day, Rows: f.Rows, Bytes: f.Size, Removed: at})
 	}
-	tx, err := cat.transaction(base)
+	tx, err := cat.transaction(base, nil)
 	if err != nil {
 		return err
 	}
