@@ -332,6 +332,27 @@ func TestSiftFails(t *testing.T) {
 			t.Errorf("nobody saw that %s is damaged", c.path)
 		}
 	}
+	// Damage of any kind makes an error, or a file that can be read: what is not compressed has no sum of its own.
+	rng := rand.New(rand.NewPCG(1, 2))
+	seen := 0
+	for range 300 {
+		err := sift(&holes{harm: func(b []byte, _ int64) {
+			for range 1 + rng.IntN(3) {
+				b[rng.IntN(len(b))] ^= byte(1 + rng.IntN(255))
+			}
+		}})
+		if err != nil {
+			seen++
+		} else if n := len(stored(t, to)); n > 1 {
+			t.Fatalf("%d rows were made of a damaged one", n)
+		}
+		if err := os.Remove(to); err != nil && !errors.Is(err, os.ErrNotExist) {
+			t.Fatal(err)
+		}
+	}
+	if seen < 200 {
+		t.Errorf("of 300 damages, %d were seen", seen)
+	}
 	// Pages that have more rows than the index says.
 	other := &footer{start: ft.start, groups: ft.groups, columns: ft.columns, pages: map[int64][]pageAt{}}
 	for at, pages := range ft.pages {

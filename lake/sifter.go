@@ -68,8 +68,8 @@ var sifters = sync.Pool{New: func() any { return new(sifter) }}
 // siftersBusy bounds them: more than there are processors would only take more memory.
 var siftersBusy = make(chan struct{}, runtime.GOMAXPROCS(0))
 
-// with lends a sifter.
-func (s *sift) with(ctx context.Context, fn func(*sifter) error) error {
+// with lends a sifter. One that failed is not lent again.
+func (s *sift) with(ctx context.Context, fn func(*sifter) error) (err error) {
 	select {
 	case siftersBusy <- struct{}{}:
 		defer func() { <-siftersBusy }()
@@ -77,7 +77,14 @@ func (s *sift) with(ctx context.Context, fn func(*sifter) error) error {
 		return context.Cause(ctx)
 	}
 	w := sifters.Get().(*sifter)
-	defer sifters.Put(w)
+	defer func() {
+		if p := recover(); p != nil { // the library's readers do on some damaged files
+			err = fmt.Errorf("it cannot be read: %v", p)
+		}
+		if err == nil {
+			sifters.Put(w)
+		}
+	}()
 	return fn(w)
 }
 
