@@ -5,8 +5,12 @@ import "slices"
 // table holds the newest keys in memory: open addressing with linear probing, no deletion. Several keys may share a fingerprint.
 // Fingerprints are uniform; 0 marks an empty slot and is kept apart. A key's slot is given by the high bits of its fingerprint, so that
 // the slots are nearly in order already when they are to be sorted.
+//
+// Most keys are new, and a look at a slot far from the last one is a cache miss. So a small filter comes first, which says of nearly all of them that they
+// are not there: a word for eight slots, three bits of it for a key.
 type table struct {
 	slots []Key
+	sieve []uint64
 	shift uint  // 64 less the bits of a slot's number
 	zero  []Key // keys with fingerprint 0
 	n     int
@@ -15,14 +19,27 @@ type table struct {
 }
 
 // newTable makes a table of 1 << bits slots, to begin with.
-func newTable(bits uint) *table { return &table{slots: make([]Key, 1<<bits), shift: 64 - bits} }
+func newTable(bits uint) *table {
+	return &table{slots: make([]Key, 1<<bits), sieve: make([]uint64, 1<<bits/sieveSlots), shift: 64 - bits}
+}
 
-const firstTable = 10 // bits
+const (
+	firstTable = 10 // bits
+	sieveSlots = 8  // for each word of the sieve
+)
+
+// sieved gives the fingerprint's word of the sieve, and its bits in it: by the lowest of the fingerprint, since the highest choose the word.
+func (t *table) sieved(fp uint64) (word, bits uint64) {
+	return fp >> t.shift / sieveSlots, 1<<(fp&63) | 1<<(fp>>6&63) | 1<<(fp>>12&63)
+}
 
 // find tells whether the fingerprint is there, and whether the key itself is.
 func (t *table) find(k Key) (fp, exact bool) {
 	if k.fp == 0 {
 		return len(t.zero) > 0, slices.Contains(t.zero, k)
+	}
+	if word, bits := t.sieved(k.fp); t.sieve[word]&bits != bits {
+		return false, false
 	}
 	mask := uint64(len(t.slots) - 1)
 	for i := k.fp >> t.shift; t.slots[i].fp != 0; i = (i + 1) & mask {
@@ -50,6 +67,7 @@ func (t *table) add(k Key, first, last int64) {
 	if t.n > len(t.slots)/4*3 {
 		old := t.slots
 		t.slots = make([]Key, 2*len(old))
+		t.sieve = make([]uint64, 2*len(t.sieve))
 		t.shift--
 		for _, o := range old {
 			if o.fp != 0 {
@@ -61,6 +79,8 @@ func (t *table) add(k Key, first, last int64) {
 }
 
 func (t *table) place(k Key) {
+	word, bits := t.sieved(k.fp)
+	t.sieve[word] |= bits
 	mask := uint64(len(t.slots) - 1)
 	i := k.fp >> t.shift
 	for t.slots[i].fp != 0 {
