@@ -121,7 +121,7 @@ func (t *throttled) count(now time.Time) (calls int64, since time.Time) {
 		t.since = now
 	}
 	t.calls++
-	if d := now.Sub(t.told); d >= 0 && d < throttledEvery {
+	if now.Sub(t.told).Abs() < throttledEvery { // calls do not come here in the order in which they began
 		return 0, time.Time{}
 	}
 	calls, since = t.calls, t.since

@@ -146,7 +146,7 @@ func TestThrottledIsToldOnceInAWhile(t *testing.T) {
 		at    time.Duration
 		calls int64
 		since time.Duration
-	}{{0, 1, 0}, {time.Second, 0, 0}, {9 * time.Second, 0, 0}, {10 * time.Second, 3, time.Second}, {11 * time.Second, 0, 0}, {time.Hour, 2, 11 * time.Second},
+	}{{0, 1, 0}, {time.Second, 0, 0}, {-time.Millisecond, 0, 0}, {10 * time.Second, 3, time.Second}, {11 * time.Second, 0, 0}, {time.Hour, 2, 11 * time.Second},
 		{0, 1, 0}} { // the clock was set back
 		calls, since := l.count(begun.Add(c.at))
 		if calls != c.calls || calls > 0 && !since.Equal(begun.Add(c.since)) {
