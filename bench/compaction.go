@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/lochlake/loch/event"
 	"github.com/lochlake/loch/generate"
@@ -115,43 +116,76 @@ func compact(ctx context.Context, l *lake.Lake, dir string, quiet time.Duration)
 	}
 }
 
-// beside brings the files in eight parts, every second one while compaction runs, and prints how fast each came in.
+// besideParts is how many parts of beside count, half of them while compaction runs. Another goes before them, and warms up.
+const besideParts = 12
+
+// besideWait is how long either kind of part is waited for: compaction looks every five seconds, and at the second look days are quiet.
+const besideWait = 10500 * time.Millisecond
+
+// besideLead is how many files come in before each part is timed: memory that went back to the system during the wait is got anew, and compaction, which took a whole core, has
+// seen that it is not alone.
+const besideLead = 40
+
+// beside brings the files in parts, half of them while compaction runs, and prints how fast each came in. Of two parts that follow each other one goes with compaction, and which
+// of them is first changes from pair to pair, so that neither kind gains by what grows, or by a machine that becomes slower.
 func beside(ctx context.Context, files []string, work string) error {
-	p, err := openPipeline(ctx, work)
+	registry := prometheus.NewRegistry()
+	p, err := openPipeline(ctx, work, registry)
 	if err != nil {
 		return err
 	}
-	fmt.Println("| part | events | compaction | events/s | CPU s |\n| --- | --- | --- | --- | --- |")
-	var rates [2][]float64
-	was, events := spent(), int64(0)
-	for n := range 8 {
-		stop, name := func() error { return nil }, "–"
-		if n%2 == 1 {
-			stop, name = compact(ctx, p.lake, filepath.Join(work, "compaction"), 1), "runs"
-			time.Sleep(10500 * time.Millisecond) // it looks every five seconds, and at the second look days are quiet
-			was = spent()
+	fmt.Println("| part | events | compaction | its cores | events/s | CPU µs/event |\n| --- | --- | --- | --- | --- | --- |")
+	var rates, costs [2][]float64 // without, and beside
+	for n := range besideParts + 1 {
+		runs := n%4 == 2 || n%4 == 3 // after the first: without, with, with, without, and so on
+		stop, name, kind := func() error { return nil }, "–", 0
+		if runs {
+			stop, name, kind = compact(ctx, p.lake, filepath.Join(work, "compaction"), 1), "runs", 1
 		}
-		begun := time.Now()
-		if err := p.feed(ctx, files[len(files)*n/8:len(files)*(n+1)/8]); err != nil {
+		time.Sleep(besideWait)
+		part := files[len(files)*n/(besideParts+1) : len(files)*(n+1)/(besideParts+1)]
+		lead := min(besideLead, len(part)/2)
+		if err := p.feed(ctx, part[:lead]); err != nil {
 			return err
 		}
-		took := time.Since(begun)
-		in := p.events.Load() - events
-		events += in
-		rate := float64(in) / took.Seconds()
-		rates[n%2] = append(rates[n%2], rate)
-		fmt.Printf("| %d | %d | %s | %.0f | %.2f |\n", n+1, in, name, rate, (spent() - was).Seconds())
-		if err := stop(); err != nil {
+		before, err := counted(registry, "loch_compaction_work_seconds_total")
+		if err != nil {
 			return err
 		}
-		was = spent()
-	}
-	sum := func(v []float64) (s float64) {
-		for _, x := range v[1:] { // the first of each warms up
-			s += x
+		was, in, begun := spent(), p.events.Load(), time.Now()
+		if err := p.feed(ctx, part[lead:]); err != nil {
+			return err
 		}
-		return s
+		wall, used := time.Since(begun), spent()-was
+		worked, err := counted(registry, "loch_compaction_work_seconds_total")
+		if err := errors.Join(err, stop()); err != nil {
+			return err
+		}
+		in = p.events.Load() - in
+		rate, cost := float64(in)/wall.Seconds(), used.Seconds()*1e6/float64(in)
+		if n > 0 {
+			rates[kind], costs[kind] = append(rates[kind], rate), append(costs[kind], cost)
+		}
+		fmt.Printf("| %d | %d | %s | %.2f | %.0f | %.1f |\n", n, in, name, (worked-before)/wall.Seconds(), rate, cost)
 	}
-	fmt.Printf("\nBeside compaction events came in at %.0f %% of the rate without.\n", 100*sum(rates[1])/sum(rates[0]))
+	without, with := median(rates[0]), median(rates[1])
+	fmt.Printf("\nMedians: %.0f events a second without, and %.0f beside compaction: %.0f %%. An event cost %.1f and %.1f µs of CPU, compaction included.\n", without, with, 100*with/without,
+		median(costs[0]), median(costs[1]))
 	return p.close(ctx)
+}
+
+// counted is the sum of a counter's values.
+func counted(from prometheus.Gatherer, name string) (sum float64, err error) {
+	families, err := from.Gather()
+	if err != nil {
+		return 0, err
+	}
+	for _, f := range families {
+		if f.GetName() == name {
+			for _, m := range f.GetMetric() {
+				sum += m.GetCounter().GetValue()
+			}
+		}
+	}
+	return sum, nil
 }

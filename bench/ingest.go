@@ -3,15 +3,14 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/lochlake/loch/event"
@@ -43,7 +42,7 @@ type pipeline struct {
 	size   atomic.Int64
 }
 
-func openPipeline(ctx context.Context, dir string) (*pipeline, error) {
+func openPipeline(ctx context.Context, dir string, r prometheus.Registerer) (*pipeline, error) {
 	db, err := meta.OpenSQLite(ctx, filepath.Join(dir, "meta.db"))
 	if err != nil {
 		return nil, err
@@ -52,7 +51,7 @@ func openPipeline(ctx context.Context, dir string) (*pipeline, error) {
 	if err != nil {
 		return nil, err
 	}
-	l, err := lake.Open(ctx, lake.Config{Objects: objects, Meta: db})
+	l, err := lake.Open(ctx, lake.Config{Objects: objects, Meta: db, Registerer: r})
 	if err != nil {
 		return nil, err
 	}
@@ -109,7 +108,7 @@ func (p *pipeline) close(ctx context.Context) error {
 // throughIngest brings log files in with everything that a server does to keep them.
 func throughIngest(ctx context.Context, files []string, work string) (outcome, error) {
 	var o outcome
-	p, err := openPipeline(ctx, work)
+	p, err := openPipeline(ctx, work, nil)
 	if err != nil {
 		return o, err
 	}
@@ -126,35 +125,5 @@ func throughIngest(ctx context.Context, files []string, work string) (outcome, e
 	return o, err
 }
 
-// growth brings the files in ten parts, and prints what each cost: the last should cost what the first did.
-func growth(ctx context.Context, files []string, work string) error {
-	p, err := openPipeline(ctx, work)
-	if err != nil {
-		return err
-	}
-	fmt.Println("| part | events | CPU s | µs/event | × first |\n| --- | --- | --- | --- | --- |")
-	var first float64
-	was, events := spent(), int64(0)
-	for n := range 10 {
-		if err := p.feed(ctx, files[len(files)*n/10:len(files)*(n+1)/10]); err != nil {
-			return err
-		}
-		cpu, in := spent()-was, p.events.Load()-events
-		was, events = was+cpu, events+in
-		each := cpu.Seconds() * 1e6 / float64(in)
-		if n == 0 {
-			first = each
-		}
-		fmt.Printf("| %d | %d | %.2f | %.1f | %.2f |\n", n+1, in, cpu.Seconds(), each, each/first)
-	}
-	return p.close(ctx)
-}
-
 // spent is this process's CPU time so far.
-func spent() time.Duration {
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		panic(err) // not for this process itself
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
-}
+func spent() time.Duration { return cpuOf(usage()) }

@@ -150,7 +150,7 @@ func measure(ctx context.Context, opt options) error {
 		if part.title != "" {
 			fmt.Printf("\n### %s\n\n", part.title)
 		}
-		out, err := spawn(ctx, part.name, work, "-events", fmt.Sprint(opt.events), opt.logs)
+		out, err := spawn(ctx, part.name, work, "-events", fmt.Sprint(opt.events), "-profile", opt.profile, opt.logs)
 		if err != nil {
 			return err
 		}
@@ -304,13 +304,17 @@ func beChild(ctx context.Context, name, logs string, opt options) error {
 		if err != nil {
 			return err
 		}
-		return growth(ctx, files, dir)
+		return growth(ctx, files, dir, opt.profile)
 	case "beside":
 		files, _, err := logFiles(logs)
 		if err != nil {
 			return err
 		}
-		return beside(ctx, files, dir)
+		stop, err := startProfile(opt.profile, name)
+		if err != nil {
+			return err
+		}
+		return errors.Join(beside(ctx, files, dir), stop())
 	case "commits":
 		return commits(ctx, max(opt.events/20, commitParts), dir)
 	case "audit":

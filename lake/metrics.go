@@ -17,6 +17,7 @@ type metrics struct {
 	pruned        *prometheus.CounterVec
 
 	compactSeconds  prometheus.Histogram
+	compactWork     prometheus.Counter
 	compactFiles    *prometheus.CounterVec
 	compactBytes    *prometheus.CounterVec
 	compactFailures prometheus.Counter
@@ -49,6 +50,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		pruned:        f.NewCounterVec(prometheus.CounterOpts{Name: "loch_lake_pruned_files_total", Help: "Files that scans left out, by the reason."}, []string{"by"}),
 
 		compactSeconds:  f.NewHistogram(prometheus.HistogramOpts{Name: "loch_compaction_seconds", Help: "Time of one job of compaction, pauses included.", Buckets: prometheus.ExponentialBuckets(0.01, 3, 12)}),
+		compactWork:     f.NewCounter(prometheus.CounterOpts{Name: "loch_compaction_work_seconds_total", Help: "Time that compaction and moves to colder storage worked, one thing after another, pauses left out."}),
 		compactFiles:    f.NewCounterVec(prometheus.CounterOpts{Name: "loch_compaction_files_total", Help: "Files that compaction read (in) and wrote (out)."}, []string{"direction"}),
 		compactBytes:    f.NewCounterVec(prometheus.CounterOpts{Name: "loch_compaction_bytes_total", Help: "Bytes of those files."}, []string{"direction"}),
 		compactFailures: f.NewCounter(prometheus.CounterOpts{Name: "loch_compaction_failures_total", Help: "Groups of files that could not be merged and stayed as they were."}),
