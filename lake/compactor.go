@@ -3,12 +3,9 @@ package lake
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
-	"runtime"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 )
 
@@ -16,8 +13,8 @@ import (
 type Compaction struct {
 	// Dir holds files that are being merged, at most some hundreds of megabytes; it is emptied at the start.
 	Dir string
-	// Share is how much of one core's time compaction may take while rows are written or queries run; half of it while this process is at full load; and with nothing else to do it takes
-	// one core. 0 means a fifth.
+	// Share is how much of one core's time compaction may take while rows are written or queries run; with nothing else to do it takes one core.
+	// 0 means a fifth.
 	Share float64
 	// Quiet is how long a day must have got no new file before the rest of its small files is merged. 0 means two minutes.
 	Quiet time.Duration
@@ -111,58 +108,27 @@ type pace struct {
 	lake  *Lake
 	share float64   // of the time, while there is other work
 	since time.Time // when work went on
-
-	looked time.Time     // when the process's CPU time was last read
-	cpu    time.Duration // what it was
 }
 
 // step is the least work between two pauses.
 const step = 5 * time.Millisecond
 
-// fullLoad is the share of its cores' time from which on the process counts as working as hard as it can: what compaction takes then, something else lacks.
-const fullLoad = 0.75
-
-// pause returns at once where nothing else is to be done, and else after so long that the share is kept, or half of it at full load.
+// pause returns at once where nothing else is to be done, and else after so long that the share is kept.
 func (p *pace) pause(ctx context.Context) error {
-	now := time.Now()
-	worked := now.Sub(p.since)
+	worked := time.Since(p.since)
 	if worked < step {
 		return ctx.Err()
 	}
 	p.lake.metrics.compactWork.Add(worked.Seconds())
-	cpu, err := processCPU()
-	if err != nil {
-		return err
-	}
-	share := p.share
-	if p.full(now, cpu, runtime.GOMAXPROCS(0)) {
-		share /= 2
-	}
 	if p.lake.load.busy() {
 		select {
-		case <-time.After(time.Duration(float64(worked) * (1/share - 1))):
+		case <-time.After(time.Duration(float64(worked) * (1/p.share - 1))):
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
 	p.since = time.Now()
 	return ctx.Err()
-}
-
-// full tells whether the process was at full load since the last call, by the CPU time that it has used so far. Query processes are not in it.
-func (p *pace) full(now time.Time, cpu time.Duration, cores int) bool {
-	full := !p.looked.IsZero() && (cpu-p.cpu).Seconds() >= fullLoad*float64(cores)*now.Sub(p.looked).Seconds()
-	p.looked, p.cpu = now, cpu
-	return full
-}
-
-// processCPU is the CPU time that this process has used so far.
-func processCPU() (time.Duration, error) {
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		return 0, fmt.Errorf("the process's CPU time: %w", err)
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano()), nil
 }
 
 // load tells whether the lake has anything to do but compact: rows are written, plans are held, or were a moment ago.
