@@ -260,13 +260,23 @@ func (s *sift) find(w *sifter, g *siftGroup, from *brought) error {
 			if uint8(r.defs[i]) != r.leaf.maxDef {
 				continue
 			}
-			if slices.Contains(s.values, string(r.texs[value])) {
+			if s.sought(r.texs[value]) {
 				g.found = append(g.found, first+int64(i))
 			}
 			value++
 		}
 		return nil
 	})
+}
+
+// sought tells whether a text is one of the values. (A conversion that is compared at once makes no copy, as it would for slices.Contains, of every row.)
+func (s *sift) sought(text []byte) bool {
+	for _, v := range s.values {
+		if v == string(text) {
+			return true
+		}
+	}
+	return false
 }
 
 // take keeps the cells of a leaf in the rows that were found in a group.

@@ -55,7 +55,7 @@ func TestEveryQuery(t *testing.T) {
 		"from": opt.Start.Format(time.DateOnly), "to": opt.Start.AddDate(0, 0, 31).Format(time.DateTime), "before": opt.AttackStart().Format(time.DateTime),
 		"address": generate.AttackerIP, "access key": "AKIAEXAMPLELEAKED001", "user": generate.BackdoorUser, "bucket": generate.StolenBucket, "resource": "i-0", "word": generate.BackdoorUser,
 	}
-	for _, q := range samples.All {
+	for _, q := range samples.All() {
 		t.Run(q.Name, func(t *testing.T) {
 			what := model.StartQueryRequest{QueryAlias: &q.Name}
 			for _, p := range q.Parameters {

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"path"
 	"strings"
+	"sync"
 )
 
 // Query is one query of the library.
@@ -24,21 +25,21 @@ type Query struct {
 //go:embed library/*.sql
 var library embed.FS
 
-// All are the library's queries, by group and in the order of its file.
-var All = load()
+// All gives the library's queries, by group and in the order of its file. (They are read when they are first wanted: every query's process begins with what packages do when they begin.)
+var All = sync.OnceValue(load)
 
 // byName finds them.
-var byName = func() map[string]*Query {
+var byName = sync.OnceValue(func() map[string]*Query {
 	m := map[string]*Query{}
-	for i := range All {
-		m[All[i].Name] = &All[i]
+	for i, all := 0, All(); i < len(all); i++ {
+		m[all[i].Name] = &all[i]
 	}
 	return m
-}()
+})
 
 // Template gives the statement that an alias stands for.
 func Template(alias string) (sql string, ok bool) {
-	q, ok := byName[alias]
+	q, ok := byName()[alias]
 	if !ok {
 		return "", false
 	}

@@ -8,12 +8,12 @@ import (
 )
 
 func TestLibrary(t *testing.T) {
-	if len(All) < 60 {
-		t.Errorf("%d queries", len(All))
+	if len(All()) < 60 {
+		t.Errorf("%d queries", len(All()))
 	}
 	groups, names := map[string]int{}, map[string]bool{}
 	alias := regexp.MustCompile(`\A[a-zA-Z][a-zA-Z0-9._\-]{0,255}\z`) // the service model's pattern of QueryAlias
-	for _, q := range All {
+	for _, q := range All() {
 		groups[q.Group]++
 		if names[q.Name] || !alias.MatchString(q.Name) {
 			t.Errorf("%s stands twice, or is no alias", q.Name)

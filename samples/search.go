@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"sync"
 	"unicode"
 )
 
@@ -24,10 +25,10 @@ const (
 )
 
 // index has, for every query, how much each of its words counts, scaled so that the squares add up to 1; and how rare each word is.
-var index, rarity = func() ([]map[string]float64, map[string]float64) {
-	counts := make([]map[string]float64, len(All))
+var index = sync.OnceValues(func() (counts []map[string]float64, rare map[string]float64) {
+	counts = make([]map[string]float64, len(All()))
 	in := map[string]float64{} // queries that have the word
-	for i, q := range All {
+	for i, q := range All() {
 		counts[i] = map[string]float64{}
 		for text, weight := range map[string]float64{q.Name: inName, q.keywords: inKeywords, q.Description: inDescription, q.SQL: inSQL} {
 			for _, w := range words(text) {
@@ -38,9 +39,9 @@ var index, rarity = func() ([]map[string]float64, map[string]float64) {
 			in[w]++
 		}
 	}
-	rare := map[string]float64{}
+	rare = map[string]float64{}
 	for w, n := range in {
-		rare[w] = math.Log(1 + float64(len(All))/n)
+		rare[w] = math.Log(1 + float64(len(All()))/n)
 	}
 	for _, c := range counts {
 		for w := range c {
@@ -49,7 +50,7 @@ var index, rarity = func() ([]map[string]float64, map[string]float64) {
 		scale(c)
 	}
 	return counts, rare
-}()
+})
 
 // scale makes the squares add up to 1. Sums go by the words' order, so that the same phrase always gives the same figures.
 func scale(v map[string]float64) {
@@ -65,24 +66,25 @@ func scale(v map[string]float64) {
 // Search finds the queries that share words with a phrase, the most alike first: the cosine between the words of both, rare words counting more. Forms and
 // common synonyms of a word are one word.
 func Search(phrase string) []Match {
-	asked := map[string]float64{}
+	all, asked := All(), map[string]float64{}
+	counts, rare := index()
 	for _, w := range words(phrase) {
-		if r, ok := rarity[w]; ok {
+		if r, ok := rare[w]; ok {
 			asked[w] = r
 		} else {
-			asked[w] = math.Log(1 + float64(len(All))) // a word that no query has makes all of them less alike
+			asked[w] = math.Log(1 + float64(len(all))) // a word that no query has makes all of them less alike
 		}
 	}
 	scale(asked)
 	var found []Match
 	order := slices.Sorted(maps.Keys(asked))
-	for i := range All {
+	for i := range all {
 		sum := 0.0
 		for _, w := range order {
-			sum += asked[w] * index[i][w]
+			sum += asked[w] * counts[i][w]
 		}
 		if sum > 0 {
-			found = append(found, Match{&All[i], min(sum, 1)})
+			found = append(found, Match{&all[i], min(sum, 1)})
 		}
 	}
 	slices.SortStableFunc(found, func(a, b Match) int { return cmp.Compare(b.Relevance, a.Relevance) })
@@ -93,10 +95,10 @@ func Search(phrase string) []Match {
 func words(text string) []string {
 	var list []string
 	for _, w := range strings.FieldsFunc(strings.ToLower(text), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }) {
-		if w = stem(w); w == "" || unimportant[w] {
+		if w = stem(w); w == "" || unimportant()[w] {
 			continue
 		}
-		if s, ok := synonyms[w]; ok {
+		if s, ok := synonyms()[w]; ok {
 			w = s
 		}
 		list = append(list, w)
@@ -124,12 +126,14 @@ func stems(list string) map[string]bool {
 }
 
 // unimportant are words that tell nothing about what is sought, SQL's among them.
-var unimportant = stems("a an and any are as at be been by can did do does event events find for from had has have he her his how i if in into is it its list me my not of on or our " +
-	"out query queries show shows sample select she that the their them there they this those to was we were what when where which who whom whose why will with without you your " +
-	"group order count where between coalesce desc limit distinct asc null true false case end cast over join then aws")
+var unimportant = sync.OnceValue(func() map[string]bool {
+	return stems("a an and any are as at be been by can did do does event events find for from had has have he her his how i if in into is it its list me my not of on or our " +
+		"out query queries show shows sample select she that the their them there they this those to was we were what when where which who whom whose why will with without you your " +
+		"group order count where between coalesce desc limit distinct asc null true false case end cast over join then aws")
+})
 
 // synonyms gives words of one meaning one of them.
-var synonyms = func() map[string]string {
+var synonyms = sync.OnceValue(func() map[string]string {
 	m := map[string]string{}
 	for _, line := range []string{"login signin logon logins log-in", "delete remove removed erase destroy", "ip address addresses", "create created new made make", "change modify modified update edit alter",
 		"deny denied refuse refused unauthorized forbidden", "failed failure fail error", "exfiltration leak stolen theft steal", "bucket s3", "secret secretsmanager password", "permission right privilege access",
@@ -140,4 +144,4 @@ var synonyms = func() map[string]string {
 		}
 	}
 	return m
-}()
+})

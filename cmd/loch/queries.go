@@ -22,15 +22,16 @@ func (q *queriesCmd) Run() error {
 		q.Format = "json"
 	}
 	phrase := strings.Join(q.Phrase, " ")
-	list := samples.All
+	all := samples.All()
+	list := all
 	if phrase != "" {
 		list = nil
 		for _, m := range samples.Search(phrase) {
 			list = append(list, *m.Query)
 		}
 	}
-	if at := slices.IndexFunc(samples.All, func(s samples.Query) bool { return s.Name == phrase }); at >= 0 {
-		list = samples.All[at : at+1]
+	if at := slices.IndexFunc(all, func(s samples.Query) bool { return s.Name == phrase }); at >= 0 {
+		list = all[at : at+1]
 		if s := list[0]; q.Format == "table" {
 			fmt.Printf("%s\n\n%s\n\nloch query --alias %s", s.Text(), s.SQL, s.Name)
 			for _, p := range s.Parameters {
