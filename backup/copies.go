@@ -177,6 +177,7 @@ func (c *Copies) copy(ctx context.Context) (err error) {
 	sum := sha256.Sum256(body)
 	key := fmt.Sprintf("%s%020d-%s.db.zst", copiesPrefix, c.next, hex.EncodeToString(sum[:]))
 	if err := c.cfg.Objects.Put(ctx, key, bytes.NewReader(body), int64(len(body)), true); err != nil {
+		c.next = 0 // it may be there although its answer was lost, and then the name is taken: the next try looks
 		return err
 	}
 	c.took += time.Since(begun)

@@ -76,3 +76,34 @@ func TestCopiesByThemselves(t *testing.T) {
 	}
 	r.ok(copied.Close())
 }
+
+// losing carries a first Put out, and its answer is lost.
+type losing struct {
+	objstore.Store
+	lost *error
+}
+
+func (s losing) Put(ctx context.Context, key string, r io.Reader, size int64, onlyNew bool) error {
+	err := s.Store.Put(ctx, key, r, size, onlyNew)
+	if lost := *s.lost; err == nil && lost != nil {
+		*s.lost = nil
+		return lost
+	}
+	return err
+}
+
+// TestCopyWhoseAnswerIsLost: a copy that is there though nobody was told does not stand in the way of the next one, which has the same content.
+func TestCopyWhoseAnswerIsLost(t *testing.T) {
+	r := newRig(t, keyed(t), nil, time.Hour)
+	lost := errors.New("lost")
+	to := losing{folder(t), &lost}
+	c := &Copies{cfg: CopiesConfig{Meta: r.db, Objects: to, Dir: t.TempDir(), Log: quiet, Flush: func(context.Context) error { return nil }}, commits: -1, age: newAge(nil)}
+	if err := c.copy(t.Context()); err == nil || err.Error() != "lost" {
+		t.Errorf("a copy without an answer: %v", err)
+	}
+	r.ok(c.copy(t.Context()))
+	all, err := listCopies(t.Context(), to)
+	if err != nil || len(all) != 2 || all[0].number >= all[1].number || c.commits != r.db.Commits() {
+		t.Errorf("%+v, %v; copied up to %d of %d", all, err, c.commits, r.db.Commits())
+	}
+}
