@@ -11,8 +11,8 @@
 //   - After a failed write or fsync nothing more is appended to that segment. The log refuses appends until it has cut
 //     the segment back to what was acknowledged and begun a new one. It tries every RetryAfter, whether an append asks or not: who
 //     keeps senders away while the log is failed must not keep it failed.
-//   - Opening cuts nothing but the unfinished last record of the last segment. Whatever else is bad is reported, copied to quarantine/,
-//     and skipped; every good record before and behind it is kept.
+//   - Opening cuts nothing but the unfinished last record of the last segment, which its head's own CRC tells from a damaged one (reader.torn). Whatever else
+//     is bad is reported, counted, copied to quarantine/, and skipped; every good record before and behind it is kept.
 package wal
 
 import (

@@ -29,9 +29,9 @@ type Damage struct {
 }
 
 type metrics struct {
-	bytes, failed prometheus.Gauge
-	refused       prometheus.Counter
-	fsync, group  prometheus.Histogram
+	bytes, failed, damaged prometheus.Gauge
+	refused                prometheus.Counter
+	fsync, group           prometheus.Histogram
 }
 
 func newMetrics(reg prometheus.Registerer) metrics {
@@ -39,6 +39,7 @@ func newMetrics(reg prometheus.Registerer) metrics {
 	return metrics{
 		bytes:   f.NewGauge(prometheus.GaugeOpts{Name: "loch_log_bytes", Help: "Size of the durable log."}),
 		failed:  f.NewGauge(prometheus.GaugeOpts{Name: "loch_log_failed", Help: "1 while the durable log cannot be written."}),
+		damaged: f.NewGauge(prometheus.GaugeOpts{Name: "loch_log_damaged", Help: "Stretches of the durable log that held no good record when it was opened: acknowledged records may be lost."}),
 		refused: f.NewCounter(prometheus.CounterOpts{Name: "loch_log_refused_total", Help: "Appends refused because the durable log was full or failed."}),
 		fsync: f.NewHistogram(prometheus.HistogramOpts{Name: "loch_log_fsync_seconds", Help: "Time of an fsync of the durable log.",
 			Buckets: prometheus.ExponentialBuckets(0.0001, 2.5, 12)}),
@@ -133,7 +134,7 @@ func (l *Log) check(name string, last bool) error {
 			l.log.Info("removing a segment of the durable log that a crash left unfinished", "segment", name)
 			return l.opt.FS.Remove(path)
 		}
-		l.next = max(l.next, first+size/recordSize) // it cannot have given more sequences than that
+		l.next = max(l.next, first+size/recordSize1) // it cannot have given more sequences than that
 		if err := l.quarantine(f, name, size, []damage{{0, size, true, false}}, []int64{first - 1}, nil); err != nil {
 			return err
 		}
@@ -158,10 +159,10 @@ func (l *Log) check(name string, last bool) error {
 		seen = rec.Sequence
 	}
 	s := segment{name: name, first: first, last: seen, size: size}
+	l.next = max(l.next, seen+1)
 	if n := len(bad) - 1; n >= 0 && bad[n].tail {
-		if !last || !bad[n].torn {
-			l.next = max(l.next, seen+1+(bad[n].to-bad[n].from)/recordSize) // what was acknowledged there had sequences, too
-		} else {
+		l.next = max(l.next, seen+2+(bad[n].to-bad[n].from)/r.v.headSize()) // what was begun there had sequences, too, and they may have been acknowledged
+		if last && bad[n].torn {
 			l.log.Info("cutting an unfinished record off the durable log: a write was interrupted before it was acknowledged",
 				"segment", name, "offset", bad[n].from, "bytes", bad[n].to-bad[n].from)
 			s.size = bad[n].from
@@ -171,7 +172,6 @@ func (l *Log) check(name string, last bool) error {
 			bad, after, before = bad[:n], after[:n], before[:n]
 		}
 	}
-	l.next = max(l.next, seen+1)
 	if len(bad) > 0 {
 		if err := l.quarantine(f, name, size, bad, after, before); err != nil {
 			return err
@@ -192,6 +192,7 @@ func (l *Log) quarantine(f disk.File, name string, size int64, bad []damage, aft
 			m.Before = before[i]
 		}
 		l.damaged = append(l.damaged, m)
+		l.metrics.damaged.Inc()
 		l.log.Error("the durable log is damaged: acknowledged records may be lost", "segment", name,
 			"from", d.from, "to", d.to, "after_sequence", m.After, "before_sequence", m.Before, "copy", copied)
 	}

@@ -18,20 +18,41 @@ import (
 // A segment is a header and then records, one after the other. Integers are little-endian.
 //
 //	header, 40 bytes, written twice so that one damaged byte does not cost the segment:
-//	  magic "LOCHWAL1" | first sequence uint64 | salt [16]byte | zero uint32 | CRC32C of the 36 bytes before
+//	  magic "LOCHWAL2" | first sequence uint64 | salt [16]byte | zero uint32 | CRC32C of the 36 bytes before
 //	record:
-//	  magic uint32 | CRC32C uint32 | length of data uint32 | kind uint8, zero [3]byte | sequence uint64 | data
+//	  magic uint32 | CRC32C of the head uint32 | length of data uint32 | kind uint8, zero [3]byte | sequence uint64 | CRC32C of the data uint32 | data
 //
-// A record's CRC begins with the segment's random salt and covers everything after itself. Without the salt, whoever sends events could
+// The CRC of a head covers what stands behind it in the head; it and the CRC of the data begin with the segment's random salt. Without the salt, whoever sends events could
 // put a well-formed record inside one, which a search for good records behind a damaged one would then believe.
+//
+// Segments of version 1 ("LOCHWAL1") are read and never written: what was accepted before an upgrade lies in them. Their records have one CRC for head and data, and the head no CRC of its own:
+//
+//	magic uint32 | CRC32C of all behind it uint32 | length of data uint32 | kind uint8, zero [3]byte | sequence uint64 | data
 const (
-	segmentMagic = "LOCHWAL1"
+	segmentMagic = "LOCHWAL" // and the version's digit
 	headerSize   = 40
 	headersSize  = 2 * headerSize
 	recordMagic  = 0x5ec0_10c4
-	recordSize   = 24
+	recordSize   = 28 // of a record's head
+	recordSize1  = 24 // in version 1
 	suffix       = ".wal"
 )
+
+// version is that of a segment's format.
+type version byte
+
+const (
+	version1 version = '1'
+	version2 version = '2'
+)
+
+// headSize is the size of a record's head.
+func (v version) headSize() int64 {
+	if v == version1 {
+		return recordSize1
+	}
+	return recordSize
+}
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
@@ -52,6 +73,7 @@ func newHeader(first int64) ([]byte, salt) {
 	var s salt
 	_, _ = rand.Read(s[:]) // never fails (crypto/rand)
 	h := append(make([]byte, 0, headersSize), segmentMagic...)
+	h = append(h, byte(version2))
 	h = binary.LittleEndian.AppendUint64(h, uint64(first))
 	h = append(h, s[:]...)
 	h = append(h, 0, 0, 0, 0)
@@ -59,16 +81,23 @@ func newHeader(first int64) ([]byte, salt) {
 	return append(h, h...), s
 }
 
-// parseHeaders reads either copy of the header.
-func parseHeaders(b []byte) (first int64, s salt, ok bool) {
+// errNewer: a segment is of a version that this program does not know. It is left as it is: what was accepted lies in it.
+var errNewer = errors.New("the segment was written by a newer version of Loch")
+
+// parseHeaders reads either copy of the header. The error is errHeader where neither is good.
+func parseHeaders(b []byte) (v version, first int64, s salt, err error) {
 	for ; len(b) >= headerSize; b = b[headerSize:] {
 		h := b[:headerSize]
-		if string(h[:8]) == segmentMagic && crc32.Checksum(h[:36], castagnoli) == binary.LittleEndian.Uint32(h[36:]) {
-			copy(s[:], h[16:32])
-			return int64(binary.LittleEndian.Uint64(h[8:])), s, true
+		if string(h[:7]) != segmentMagic || crc32.Checksum(h[:36], castagnoli) != binary.LittleEndian.Uint32(h[36:]) {
+			continue
 		}
+		if v = version(h[7]); v != version1 && v != version2 {
+			return v, 0, s, errNewer
+		}
+		copy(s[:], h[16:32])
+		return v, int64(binary.LittleEndian.Uint64(h[8:])), s, nil
 	}
-	return 0, s, false
+	return 0, 0, s, errHeader
 }
 
 func appendRecord(b []byte, s *salt, sequence int64, kind uint8, parts ...[]byte) []byte {
@@ -77,18 +106,46 @@ func appendRecord(b []byte, s *salt, sequence int64, kind uint8, parts ...[]byte
 	b = append(b, 0, 0, 0, 0)
 	b = append(b, 0, 0, 0, 0, kind, 0, 0, 0)
 	b = binary.LittleEndian.AppendUint64(b, uint64(sequence))
+	b = append(b, 0, 0, 0, 0)
 	for _, p := range parts {
 		b = append(b, p...)
 	}
-	binary.LittleEndian.PutUint32(b[at+8:], uint32(len(b)-at-recordSize))
-	binary.LittleEndian.PutUint32(b[at+4:], recordCRC(s, b[at+8:at+recordSize], b[at+recordSize:]))
+	head, data := b[at:at+recordSize], b[at+recordSize:]
+	binary.LittleEndian.PutUint32(head[8:], uint32(len(data)))
+	binary.LittleEndian.PutUint32(head[24:], saltedCRC(s, data))
+	binary.LittleEndian.PutUint32(head[4:], saltedCRC(s, head[8:]))
 	return b
 }
 
-func recordCRC(s *salt, head, data []byte) uint32 {
+func saltedCRC(s *salt, parts ...[]byte) uint32 {
 	c := crc32.Update(0, castagnoli, s[:])
-	c = crc32.Update(c, castagnoli, head)
-	return crc32.Update(c, castagnoli, data)
+	for _, p := range parts {
+		c = crc32.Update(c, castagnoli, p)
+	}
+	return c
+}
+
+// head is what stands before a record's data.
+type head struct {
+	size, length int64 // of itself, and of the data
+	kind         uint8
+	sequence     int64
+}
+
+// parseHead reads a record's head; b has at least headSize bytes. Where ok is true the head is what was written; in version 1 that is known only when the data was read, too.
+func (v version) parseHead(s *salt, b []byte) (h head, ok bool) {
+	if binary.LittleEndian.Uint32(b) != recordMagic || v != version1 && saltedCRC(s, b[8:recordSize]) != binary.LittleEndian.Uint32(b[4:]) {
+		return h, false
+	}
+	return head{v.headSize(), int64(binary.LittleEndian.Uint32(b[8:])), b[12], int64(binary.LittleEndian.Uint64(b[16:]))}, true
+}
+
+// intact tells whether the data that follows a good head is what was written.
+func (v version) intact(s *salt, head, data []byte) bool {
+	if v == version1 {
+		return saltedCRC(s, head[8:recordSize1], data) == binary.LittleEndian.Uint32(head[4:])
+	}
+	return saltedCRC(s, data) == binary.LittleEndian.Uint32(head[24:])
 }
 
 // Record is one record of the log.
@@ -102,13 +159,14 @@ type Record struct {
 type damage struct {
 	from, to int64 // offsets
 	tail     bool  // it reaches to the end: no good record follows
-	torn     bool  // a tail as a crash leaves it: one record begun and not finished, or nothing but zeros
+	torn     bool  // a tail as only an interrupted write leaves it (reader.torn)
 }
 
 // reader goes through a segment's good records in order.
 type reader struct {
 	file disk.File
 	size int64
+	v    version
 	salt salt
 	off  int64 // of the next record
 	last int64 // sequence of the record before; sequences only rise
@@ -129,11 +187,11 @@ func newReader(f disk.File, bad func(damage)) (*reader, error) {
 	if _, err := f.ReadAt(head, 0); err != nil && err != io.EOF {
 		return nil, err
 	}
-	first, s, ok := parseHeaders(head)
-	if !ok {
-		return nil, errHeader
+	v, first, s, err := parseHeaders(head)
+	if err != nil {
+		return nil, err
 	}
-	r := &reader{file: f, size: size, salt: s, last: first - 1, bad: bad}
+	r := &reader{file: f, size: size, v: v, salt: s, last: first - 1, bad: bad}
 	r.seek(headersSize)
 	return r, nil
 }
@@ -157,31 +215,31 @@ func (r *reader) next() (Record, error) {
 
 // read reads the record at r.off; ok is false where there is no good one.
 func (r *reader) read() (rec Record, ok bool, err error) {
-	var head [recordSize]byte
-	if r.size-r.off < recordSize {
+	var buf [recordSize]byte
+	raw := buf[:r.v.headSize()]
+	if r.size-r.off < int64(len(raw)) {
 		return rec, false, nil
 	}
-	if _, err := io.ReadFull(r.buf, head[:]); err != nil {
+	if _, err := io.ReadFull(r.buf, raw); err != nil {
 		return rec, false, err
 	}
-	n := int64(binary.LittleEndian.Uint32(head[8:]))
-	sequence := int64(binary.LittleEndian.Uint64(head[16:]))
-	if binary.LittleEndian.Uint32(head[:]) != recordMagic || r.size-r.off-recordSize < n || sequence <= r.last {
+	h, ok := r.v.parseHead(&r.salt, raw)
+	if !ok || r.size-r.off-h.size < h.length || h.sequence <= r.last {
 		return rec, false, nil
 	}
-	if int64(cap(r.data)) < n {
-		r.data = make([]byte, n)
+	if int64(cap(r.data)) < h.length {
+		r.data = make([]byte, h.length)
 	}
-	r.data = r.data[:n]
+	r.data = r.data[:h.length]
 	if _, err := io.ReadFull(r.buf, r.data); err != nil {
 		return rec, false, err
 	}
-	if recordCRC(&r.salt, head[8:], r.data) != binary.LittleEndian.Uint32(head[4:]) {
+	if !r.v.intact(&r.salt, raw, r.data) {
 		return rec, false, nil
 	}
-	r.off += recordSize + n
-	r.last = sequence
-	return Record{sequence, head[12], r.data}, true, nil
+	r.off += h.size + h.length
+	r.last = h.sequence
+	return Record{h.sequence, h.kind, r.data}, true, nil
 }
 
 // resume looks for the next good record behind a bad one at r.off, and reports the stretch between.
@@ -209,19 +267,32 @@ func (r *reader) resume() (Record, error) {
 		}
 	}
 	r.off = r.size
-	r.bad(damage{from: from, to: r.size, tail: true, torn: torn(rest)})
+	r.bad(damage{from: from, to: r.size, tail: true, torn: r.torn(rest)})
 	return Record{}, io.EOF
 }
 
-// torn tells whether a tail is what an interrupted write leaves: a record whose end is missing, or blocks that were never filled.
-// A record that is there in full and fails its CRC is not: it may have been acknowledged, and have gone bad since.
-func torn(tail []byte) bool {
+// torn tells whether a tail, behind which no good record follows, is what an interrupted write leaves and what was acknowledged is not. Nothing but a torn tail is ever cut.
+//
+// What is acknowledged was covered by an fsync: head and data are there, and only damage can change them since. A write that power or kernel interrupted was not acknowledged; of its bytes any
+// 512-byte sectors may be there, in any order, and the file may end anywhere in it. What was never filled is zeros, since segments only grow. So a tail is torn where
+//
+//   - the head of its first record is good by its own CRC and the file ends before the data does. The head cannot lie about the length, and of a record that was acknowledged the file has all;
+//   - the file ends within that head, and what there is begins as a head does: a record that was acknowledged would be longer;
+//   - it is nothing but zeros: the file was extended, and none of the sectors filled. Damage that zeroes a whole last record, and all that was acknowledged behind it, cannot be told from this; it alone goes unseen.
+//
+// Everything else is damage, reported and kept in quarantine: a record that is there in full and fails a CRC, whichever byte of head or data it was. An interrupted write, too, may leave such a tail (a head without some
+// of its data before the end, data without its head). Then nothing was lost, but that cannot be known, and an alarm too many loses nothing.
+//
+// In version 1 the length has no CRC of its own, and is believed: where the last record's was changed to a greater one, the tail is taken for torn.
+func (r *reader) torn(tail []byte) bool {
 	if len(bytes.Trim(tail, "\x00")) == 0 {
 		return true
 	}
-	if len(tail) < recordSize {
-		return true
+	if int64(len(tail)) < r.v.headSize() {
+		magic := binary.LittleEndian.AppendUint32(nil, recordMagic)
+		n := min(len(tail), len(magic))
+		return r.v == version1 || bytes.Equal(tail[:n], magic[:n])
 	}
-	return binary.LittleEndian.Uint32(tail) == recordMagic &&
-		int64(len(tail)) < recordSize+int64(binary.LittleEndian.Uint32(tail[8:]))
+	h, ok := r.v.parseHead(&r.salt, tail)
+	return ok && int64(len(tail)) < h.size+h.length
 }
