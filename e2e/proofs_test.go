@@ -79,6 +79,12 @@ func TestProofs(t *testing.T) {
 	if out, err := command(nil, bin, "verify", "--proof", file, "--key", base64.StdEncoding.EncodeToString(make([]byte, 32))); err == nil || !strings.Contains(out, "proves nothing") {
 		t.Errorf("a proof by another key: %v, %s", err, out)
 	}
+	if out, err := command(nil, bin, "verify", "--data", data, "--state", state, "--new-key", base64.StdEncoding.EncodeToString(make([]byte, 32))); err == nil || !strings.Contains(out, "--new-key is") {
+		t.Errorf("a new key that is not the lake's: %v, %s", err, out)
+	}
+	if out, err := os.ReadFile(state); err != nil || !strings.Contains(string(out), base64.StdEncoding.EncodeToString(public)) || !strings.Contains(string(out), r.endpoint) || !strings.Contains(string(out), data) {
+		t.Errorf("what the verifier remembers: %s, %v", out, err)
+	}
 	if out := whole("--full", "--json"); !strings.Contains(out, `"valid": true`) {
 		t.Error(out)
 	}

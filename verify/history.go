@@ -60,8 +60,6 @@ func (h *history) add(l proof.Leaf) error {
 		return h.erasure(l.Erasure)
 	case l.Hold != nil:
 		return h.hold(l.Hold)
-	case l.Erasure != nil:
-		return h.erasure(l.Erasure)
 	default:
 		h.store = &l.Store.Settings
 		return nil

@@ -33,7 +33,7 @@ func (r *run) log(ctx context.Context, id string) (*history, SeenLog, error) {
 			return nil, SeenLog{}, err
 		}
 	}
-	was := r.Seen[r.Key.Origin(id)]
+	was := r.last(id)
 	if cp.Size < was.Size {
 		r.found(id, reader.Key(proof.CheckpointPath), "the log was set back: it has %d leaves, and had %d the last time", cp.Size, was.Size)
 	}
@@ -101,7 +101,7 @@ func (r *run) log(ctx context.Context, id string) (*history, SeenLog, error) {
 		return nil, SeenLog{}, err
 	}
 	r.report.Leaves += int64(cp.Size)
-	return h, SeenLog{cp.Size, proof.Digest(cp.Root)}, nil
+	return h, SeenLog{Size: cp.Size, Root: proof.Digest(cp.Root)}, nil
 }
 
 // blame names what is wrong where the entries, whose hashes leaves are, do not make the checkpoint's root: the bundles whose tile has other hashes, if the tiles make it.

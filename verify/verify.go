@@ -36,8 +36,11 @@ type Options struct {
 	Objects objstore.Store
 	Meta    Meta // nil: only what the object store holds is known, and a log's last leaf tells where its table stands
 	Key     proof.PublicKey
-	Seen    Seen // the checkpoints of the last time, by origin; Run brings it up to date where nothing is found
+	Seen    Seen // the checkpoints of the last time; Run brings it up to date where nothing is found
 	Full    bool // every event too
+
+	Accept proof.PublicKey // not nil: a key that may have taken the place of the one of the last time
+	Lake   string          // the name of this lake to whoever keeps Seen: what was found under it must be there; "": it has none
 
 	Logs    []string // not nil: only the logs of these stores, which are read by their paths; Objects need do nothing else
 	TempDir string
@@ -47,15 +50,6 @@ type Options struct {
 
 	// Progress is called now and then, from one goroutine at a time, with the bytes done and those there are as far as is known.
 	Progress func(done, total, events int64)
-}
-
-// Seen are checkpoints by their origins.
-type Seen map[string]SeenLog
-
-// SeenLog is what a checkpoint said.
-type SeenLog struct {
-	Size uint64       `json:"size"`
-	Root proof.Digest `json:"root"`
 }
 
 // Finding is one thing that is not as the log says.
@@ -151,17 +145,11 @@ func Run(ctx context.Context, opt Options) (Report, error) {
 			}
 		}
 		if len(r.report.Findings) == before && seen.Size > 0 {
-			next[opt.Key.Origin(id)] = seen
+			r.remember(next, id, seen)
 		}
 	}
-	for origin, was := range opt.Seen { // a log that is gone altogether; of a server, those of other accounts don't show
-		if opt.Logs != nil {
-			break
-		}
-		id := origin[strings.LastIndexByte(origin, '/')+1:]
-		if origin == opt.Key.Origin(id) && was.Size > 0 && !slices.Contains(ids, id) {
-			r.found(id, tlog.Prefix+id, "the log of %d leaves that was here the last time is gone", was.Size)
-		}
+	if err := r.gone(ctx, ids); err != nil {
+		return r.report, err
 	}
 	if opt.Seen != nil {
 		maps.Copy(opt.Seen, next)

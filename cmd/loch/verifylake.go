@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/lochlake/loch/access"
@@ -31,9 +32,10 @@ type lakeFlags struct {
 	Logs     bool     `help:"Verify the transparency logs of the running server at --endpoint: that they are whole, signed, and go on from the last time."`
 	Proof    string   `help:"Verify a proof that \"loch prove\" made: needs --key and no server." placeholder:"FILE" type:"path"`
 	Key      string   `help:"The server's public key for proofs, which it prints when it starts, or a file with it. Default with --data: that of proof.key in --key-dir; with --logs: the server is asked, which proves nothing of the server." placeholder:"KEY"`
+	NewKey   string   `help:"The public key, or a file with it, that a lake was given in place of the one that it had the last time. Without it another key is a finding: whoever replaces the key can write any history." placeholder:"KEY"`
 	Witness  []string `help:"Key of a witness that must have cosigned every checkpoint, as NAME+ID+KEY; repeat it for several." sep:"none" placeholder:"VKEY"`
 	KeyDir   string   `help:"With --data: folder of the server's secrets. Default: the data folder." placeholder:"DIR" type:"path"`
-	State    string   `help:"File in which the checkpoints of the last verification are kept: a log that does not go on from them was set back or rewritten. Default: loch/checkpoints.json among the user's settings." placeholder:"FILE" type:"path"`
+	State    string   `help:"File in which the checkpoints of the last verification are kept: a log that is gone, has another key or does not go on from them is a finding. Of one server. Default: loch/checkpoints.json among the user's settings." placeholder:"FILE" type:"path"`
 }
 
 func countGiven(texts ...string) (n int) {
@@ -73,18 +75,35 @@ func (v *lakeFlags) publicKey() (proof.PublicKey, error) {
 	if v.Key == "" {
 		return nil, errNoKey
 	}
-	key, err := proof.ParsePublicKey(v.Key)
+	return readPublicKey(v.Key)
+}
+
+// readPublicKey reads a key, or the file that has it.
+func readPublicKey(said string) (proof.PublicKey, error) {
+	key, err := proof.ParsePublicKey(said)
 	if err != nil {
-		if text, ferr := os.ReadFile(v.Key); ferr == nil {
+		if text, ferr := os.ReadFile(said); ferr == nil {
 			return proof.ParsePublicKey(string(text))
 		}
 	}
 	return key, err
 }
 
+// accepted is the key that may be new; it must be the one that is verified by.
+func (v *lakeFlags) accepted(key proof.PublicKey) (proof.PublicKey, error) {
+	if v.NewKey == "" {
+		return nil, nil
+	}
+	accept, err := readPublicKey(v.NewKey)
+	if err == nil && accept.String() != key.String() {
+		err = fmt.Errorf("--new-key is %s, and the lake is verified by %s", accept, key)
+	}
+	return accept, err
+}
+
 // lake verifies a lake, prints a line for each finding, and fails where there is one.
 func (v *verifyCmd) lake(ctx context.Context) (err error) {
-	opt := verify.Options{Full: v.Full}
+	opt := verify.Options{Full: v.Full, Lake: cmp.Or(v.Data, strings.TrimSuffix(v.StoreURL, "/"))}
 	if v.Data != "" {
 		if _, err := os.Stat(filepath.Join(v.Data, "meta.db")); err != nil {
 			return fmt.Errorf("%s is no data folder of a server: %w", v.Data, err)
@@ -146,7 +165,7 @@ func (v *verifyCmd) logs(ctx context.Context) error {
 			return err
 		}
 	}
-	opt := verify.Options{Objects: &client.Logs{Client: c}}
+	opt := verify.Options{Objects: &client.Logs{Client: c}, Lake: c.Endpoint}
 	if opt.Key, err = v.publicKey(); err != nil {
 		return err
 	}
@@ -164,6 +183,9 @@ func (v *verifyCmd) run(ctx context.Context, opt verify.Options) error {
 		return err
 	}
 	if opt.Seen, err = readSeen(state); err != nil {
+		return err
+	}
+	if opt.Accept, err = v.accepted(opt.Key); err != nil {
 		return err
 	}
 	bar := terminal.NewProgress(os.Stderr, "verifying")
