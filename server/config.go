@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/lochlake/loch/disk"
 	"github.com/lochlake/loch/objstore"
 	"github.com/lochlake/loch/tlog"
 )
@@ -48,8 +49,9 @@ type Config struct {
 
 	AllowRedaction bool // events may be erased
 
-	Log *slog.Logger     // nil: nothing is logged
-	Now func() time.Time // nil: time.Now; what tells durations and deadlines is the machine's clock all the same
+	Log  *slog.Logger     // nil: nothing is logged
+	Disk disk.FS          // that the durable log and the identity indexes lie on; nil: the machine's
+	Now  func() time.Time // nil: time.Now; what tells durations and deadlines is the machine's clock all the same
 }
 
 // DefaultAccount is whose root key a new folder gets where nobody says. AWS sets the number aside for documentation.

@@ -82,7 +82,7 @@ func (s *Server) openIngest(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	s.ingest, err = ingest.Open(ctx, ingest.Config{Dir: cfg.Dir, Stores: s.registry, Tables: s.lake, Meta: s.db, Logger: s.log, Registerer: s.metrics, ChunkDelay: cfg.CommitInterval,
+	s.ingest, err = ingest.Open(ctx, ingest.Config{Dir: cfg.Dir, Stores: s.registry, Tables: s.lake, Meta: s.db, Logger: s.log, Registerer: s.metrics, ChunkDelay: cfg.CommitInterval, FS: cfg.Disk,
 		Now: cfg.Now, Believed: s.retention.Believed})
 	if err != nil {
 		return err

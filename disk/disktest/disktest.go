@@ -7,7 +7,7 @@ import (
 	"github.com/lochlake/loch/disk"
 )
 
-// Hook is asked before each operation ("create", "open", "rename", "remove", "readdir", "mkdir", "syncdir", "write", "sync", "truncate",
+// Hook is asked before each operation ("create", "open", "open for writing", "rename", "remove", "readdir", "mkdir", "syncdir", "write", "sync", "truncate",
 // "read", "free") on a name; its error becomes the operation's. For a write it may give n ≥ 0 of bytes that reach the file before the error.
 // It may be called from several goroutines.
 type Hook func(op, name string) (n int, err error)
@@ -56,7 +56,7 @@ func (f *FS) Open(name string) (disk.File, error) {
 
 // OpenWrite is disk.FS's.
 func (f *FS) OpenWrite(name string) (disk.File, error) {
-	if err := f.ask("open", name); err != nil {
+	if err := f.ask("open for writing", name); err != nil {
 		return nil, err
 	}
 	g, err := f.FS.OpenWrite(name)
