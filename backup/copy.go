@@ -200,9 +200,14 @@ func (r *run) noted(ctx context.Context, name string) (files []File, err error) 
 	return files, err
 }
 
-// file copies a file, unless it is there.
+// file copies a file, unless it is there. An object that another point names, and that is missing or cut, gets back what that point says of it, and never anything else.
 func (r *run) file(ctx context.Context, i int, s *source) error {
-	if was, ok := r.known[s.Object]; ok && s.shared() && was.Size == s.Size && r.have[s.Object] == s.Size {
+	was, named := r.known[s.Object]
+	named = named && s.shared()
+	if named && was.Size != s.Size {
+		return fmt.Errorf("%s has %d bytes, and another point names %s with %d: nothing is put over that", s.Path, s.Size, s.Object, was.Size)
+	}
+	if named && r.have[s.Object] == s.Size {
 		r.point.Files[i] = was
 		return r.tell(ctx, was, false)
 	}
@@ -210,9 +215,14 @@ func (r *run) file(ctx context.Context, i int, s *source) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", s.Path, err)
 	}
+	if named {
+		in = &checked{in: in, file: &was, sum: sha256.New()}
+	}
 	sum := sha256.New()
 	err = r.To.Put(ctx, s.Object, io.TeeReader(in, sum), s.Size, false)
-	if err = errors.Join(err, in.Close()); err != nil {
+	if err = errors.Join(err, in.Close()); errors.Is(err, ErrDamaged) {
+		return fmt.Errorf("%s is not what another point has under %s, which cannot be put back where it was: %w", s.Path, s.Object, err)
+	} else if err != nil {
 		return fmt.Errorf("%s: %w", s.Path, err)
 	}
 	s.SHA256 = digest(sum)

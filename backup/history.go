@@ -238,7 +238,10 @@ func rightEdge(ctx context.Context, log tlog.Reader, size uint64) (map[string][]
 			return nil, err
 		}
 		var bundle []byte
-		for _, e := range entries {
+		for i, e := range entries {
+			if proof.LeafHash(e) != hashes[i] {
+				return nil, foreign(proof.EntriesPath(index, w))
+			}
 			if bundle, err = proof.AppendEntry(bundle, e); err != nil {
 				return nil, err
 			}

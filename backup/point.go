@@ -23,11 +23,12 @@ const (
 	pointsPrefix = "points/"
 	pointFile    = "point.json"  // written last: without it there is no point
 	copiedFile   = "copied.json" // what has been copied so far
-	lakePrefix   = "lake/"       // of what never changes; points share it
+	lakePrefix   = "lake/"       // of what never changes: points share it, so its names are of one content for good
 )
 
-// pointVersion is the version of points that this package writes.
-const pointVersion = 1
+// pointVersion is the version of points that this package writes, and the newest that it reads. Points of version 1 have the whole tiles of logs in objects named by their paths alone, where a point of
+// another history of the log may have written over them: nothing is taken over from these, and programs that write them refuse a place with points of version 2.
+const pointVersion = 2
 
 // Point is a consistent copy.
 type Point struct {
@@ -94,7 +95,7 @@ func readPoint(ctx context.Context, from objstore.Store, name string) (p Point, 
 	if err := json.Unmarshal(s.Point, &p); err != nil {
 		return p, fmt.Errorf("%w: %s: %w", ErrDamaged, key, err)
 	}
-	if p.Version != pointVersion {
+	if p.Version < 1 || p.Version > pointVersion {
 		return p, fmt.Errorf("%s is of version %d, which this program doesn't know", key, p.Version)
 	}
 	if p.Name != name {

@@ -56,11 +56,12 @@ type Restoring struct {
 	Progress func(done, total, files int64)
 }
 
-// Check reads every file of a point and compares its SHA-256. It gives what is wrong, a line for each file.
+// Check reads every file of a point, compares its SHA-256, and holds the transparency logs against their checkpoints. It gives what is wrong, a line for each file or log.
 func Check(ctx context.Context, from objstore.Store, p *Point, progress func(done, total, files int64)) (problems []string, err error) {
 	var mu sync.Mutex
+	var logs pointLogs
 	err = each(ctx, p, progress, func(ctx context.Context, f *File) error {
-		in, err := open(ctx, from, f)
+		in, err := logs.open(ctx, from, f)
 		if err == nil {
 			_, err = io.Copy(io.Discard, in)
 			err = errors.Join(err, in.Close())
@@ -73,11 +74,17 @@ func Check(ctx context.Context, from objstore.Store, p *Point, progress func(don
 		}
 		return err
 	})
+	if err != nil {
+		return problems, err
+	}
+	for _, err := range logs.problems(p) {
+		problems = append(problems, err.Error())
+	}
 	slices.Sort(problems)
-	return problems, err
+	return problems, nil
 }
 
-// Restore puts a point back. Every file's SHA-256 is checked before it gets its name.
+// Restore puts a point back. Every file's SHA-256 is checked before it gets its name, and the transparency logs are held against their checkpoints before the metadata gets its.
 func Restore(ctx context.Context, r Restoring) error {
 	if r.KeyDir == "" {
 		r.KeyDir = r.Dir
@@ -87,9 +94,10 @@ func Restore(ctx context.Context, r Restoring) error {
 	}
 	// Metadata last: a folder without it is no server's.
 	var last []*File
+	var logs pointLogs
 	err := each(ctx, &r.Point, r.Progress, func(ctx context.Context, f *File) error {
 		if key, ok := strings.CutPrefix(f.Path, lakePrefix); ok {
-			in, err := open(ctx, r.From, f)
+			in, err := logs.open(ctx, r.From, f)
 			if err != nil {
 				return err
 			}
@@ -98,6 +106,9 @@ func Restore(ctx context.Context, r Restoring) error {
 		return nil
 	})
 	if err != nil {
+		return err
+	}
+	if err := errors.Join(logs.problems(&r.Point)...); err != nil {
 		return err
 	}
 	for i := range r.Point.Files {

@@ -84,51 +84,6 @@ func (r *run) table(ctx context.Context, t meta.Table, sources []source) ([]sour
 	return sources, nil
 }
 
-// log lists what a log has under the frozen checkpoint. Tiles and bundles that are not whole are read now, in the width that they had then.
-func (r *run) log(ctx context.Context, id string, sources []source) ([]source, error) {
-	signed, err := os.ReadFile(filepath.Join(r.Frozen, filepath.FromSlash(tlog.Prefix), id, proof.CheckpointPath))
-	if err != nil {
-		return nil, err
-	}
-	cp, err := proof.ParseCheckpoint(signed)
-	if err != nil {
-		return nil, err
-	}
-	log := tlog.Reader{Objects: r.Objects, StoreID: id}
-	whole := func(path string) error {
-		o, err := r.Objects.Stat(ctx, log.Key(path))
-		if err == nil {
-			sources = append(sources, r.object(log.Key(path), o.Size))
-		}
-		return err
-	}
-	part := func(path string, content []byte) {
-		sources = append(sources, r.content(lakePrefix+log.Key(path), content))
-	}
-	for level, n := 0, cp.Size; n > 0; level, n = level+1, n/proof.TileWidth {
-		for i := range n / proof.TileWidth {
-			if err := whole(proof.TilePath(level, i, proof.TileWidth)); err != nil {
-				return nil, err
-			}
-			if level > 0 {
-				continue
-			}
-			if err := whole(proof.EntriesPath(i, proof.TileWidth)); err != nil {
-				return nil, err
-			}
-		}
-	}
-	edge, err := rightEdge(ctx, log, cp.Size)
-	if err != nil {
-		return nil, err
-	}
-	for path, content := range edge {
-		part(path, content)
-	}
-	part(proof.CheckpointPath, signed)
-	return sources, nil
-}
-
 // Target tells what is wrong with a folder as the place of backups of the data folder dir: it must hold nothing but backups, and be no part of what is copied.
 func Target(folder, dir string) error {
 	for _, p := range [][2]string{{folder, dir}, {dir, folder}} {

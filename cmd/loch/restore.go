@@ -17,7 +17,7 @@ type restoreCmd struct {
 	Source   string `arg:"" name:"source" help:"Folder of backups, or s3://bucket/prefix."`
 	Data     string `help:"The new data folder: not there yet, or empty but for secrets." placeholder:"DIR" type:"path" xor:"what"`
 	Point    string `help:"The point to put back. Default: the newest." placeholder:"NAME"`
-	Check    bool   `help:"Read every file of the point and compare its SHA-256; put nothing back." xor:"what"`
+	Check    bool   `help:"Read every file of the point, compare its SHA-256, and hold the transparency logs against their checkpoints; put nothing back." xor:"what"`
 	KeyDir   string `help:"Folder of the secrets. Default: the data folder." placeholder:"DIR" type:"path"`
 	StoreURL string `help:"s3://bucket/prefix, where the tables are to lie; there must be none yet. Default: the data folder." env:"LOCH_STORE_URL" placeholder:"URL"`
 
@@ -90,7 +90,7 @@ func (r *restoreCmd) check(ctx context.Context, from objstore.Store, point *back
 		fmt.Println(p)
 	}
 	if n := len(problems); n > 0 {
-		return fmt.Errorf("point %s cannot be restored: %s", point.Name, terminal.Counted(int64(n), "damaged file"))
+		return fmt.Errorf("point %s cannot be restored: %s", point.Name, terminal.Counted(int64(n), "problem"))
 	}
 	fmt.Printf("point %s: %s (%s), as they were written\n", point.Name, terminal.Counted(int64(len(point.Files)), "file"), terminal.Bytes(point.Bytes))
 	return nil
