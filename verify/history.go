@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/lochlake/loch/proof"
+	"github.com/lochlake/loch/registry"
 )
 
 func itoa(n uint64) string { return strconv.FormatUint(n, 10) }
@@ -30,16 +31,17 @@ type history struct {
 	id       int64                               // of the present snapshot
 	open     *proof.Snapshot                     // whose parts are not all there yet
 	store    *proof.Settings
-	holds    map[string]span // that are not lifted, by their ID
-	now      time.Time       // that no removal is after; zero: nobody asks
-	removing []string        // days that a removal named, whose files the next snapshot takes out
+	before   string // the store's last status that was not PENDING_DELETION
+	holds    map[string]*legalHold
+	now      time.Time // that no removal is after; zero: nobody asks
+	removing []string  // days that a removal named, whose files the next snapshot takes out
 	deleted  bool
 	events   int64 // of batches
 	rows     int64 // of files
 }
 
 func newHistory() *history {
-	return &history{files: map[string]proof.DataFile{}, objects: map[string]proof.Digest{}, batches: map[record][]*proof.Batch{}, erased: map[record]map[int32]*proof.Erasure{}, holds: map[string]span{}}
+	return &history{files: map[string]proof.DataFile{}, objects: map[string]proof.Digest{}, batches: map[record][]*proof.Batch{}, erased: map[record]map[int32]*proof.Erasure{}, holds: map[string]*legalHold{}}
 }
 
 func (h *history) add(l proof.Leaf) error {
@@ -61,7 +63,9 @@ func (h *history) add(l proof.Leaf) error {
 	case l.Hold != nil:
 		return h.hold(l.Hold)
 	default:
-		h.store = &l.Store.Settings
+		if h.store = &l.Store.Settings; h.store.Status != registry.PendingDeletion {
+			h.before = h.store.Status
+		}
 		return nil
 	}
 }
@@ -154,9 +158,9 @@ func (h *history) byDay() map[string][]*proof.Batch {
 	return days
 }
 
-// going tells whether the store's seven days are over, so that its files may be gone although no leaf says so yet.
+// going tells whether the store's seven days are over, so that its files may be gone although no leaf says so yet. While any hold is on it, it stays whole.
 func (h *history) going(now time.Time) bool {
-	if h.store == nil || h.deleted || h.store.DeleteAfter == "" {
+	if h.store == nil || h.deleted || h.store.DeleteAfter == "" || h.held(span{}) != nil {
 		return false
 	}
 	due, err := time.Parse(time.RFC3339Nano, h.store.DeleteAfter)

@@ -47,7 +47,7 @@ func TestHistories(t *testing.T) {
 		return proof.Leaf{Store: &proof.Store{Change: "updated", Settings: s}}
 	}
 	hold := func(change, from, to string) proof.Leaf {
-		return proof.Leaf{Hold: &proof.Hold{Change: change, ID: "h", From: from, To: to}}
+		return proof.Leaf{Hold: &proof.Hold{Change: change, ID: "h", At: "2024-05-03T00:00:00Z", From: from, To: to}}
 	}
 	due := removal("2024-06-01T00:00:01Z")
 	deletion := proof.Leaf{Removal: &proof.Removal{Rule: "deletion", Due: "2024-06-01T00:00:00Z", At: "2024-06-02T00:00:00Z"}}

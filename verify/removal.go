@@ -26,20 +26,30 @@ func dayOf(file string) string {
 	return day
 }
 
+// legalHold is a hold by its leaves.
+type legalHold struct {
+	span
+	placed proof.Hold
+	lifted *proof.Hold // nil: it holds
+}
+
 // hold enters what a leaf says of a legal hold.
 func (h *history) hold(l *proof.Hold) error {
-	_, known := h.holds[l.ID]
+	is := h.holds[l.ID]
+	if _, err := time.Parse(time.RFC3339Nano, l.At); err != nil {
+		return fmt.Errorf("hold %s is %s: %w", l.ID, l.Change, err)
+	}
 	switch {
-	case l.Change == "lifted" && known:
-		delete(h.holds, l.ID)
+	case l.Change == "lifted" && is != nil && is.lifted == nil:
+		is.lifted = l
 		return nil
-	case l.Change == "placed" && !known && l.ID != "":
+	case l.Change == "placed" && is == nil && l.ID != "":
 		from, err := instant(l.From)
 		if err != nil {
 			return err
 		}
 		to, err := instant(l.To)
-		h.holds[l.ID] = span{from, to}
+		h.holds[l.ID] = &legalHold{span: span{from, to}, placed: *l}
 		return err
 	}
 	return fmt.Errorf("hold %s is %s, and that does not follow", l.ID, l.Change)
@@ -48,7 +58,7 @@ func (h *history) hold(l *proof.Hold) error {
 // held tells, as an error, by which hold events of that time could not go; whatever leaf takes events away asks it.
 func (h *history) held(s span) error {
 	for _, id := range slices.Sorted(maps.Keys(h.holds)) {
-		if h.holds[id].meets(s) {
+		if is := h.holds[id]; is.lifted == nil && is.meets(s) {
 			return fmt.Errorf("hold %s was on them", id)
 		}
 	}

@@ -20,28 +20,7 @@ import (
 	"github.com/lochlake/loch/meta"
 	"github.com/lochlake/loch/objstore"
 	"github.com/lochlake/loch/proof"
-	"github.com/lochlake/loch/registry"
 )
-
-// settings compares what the metadata has of a store with what its log says.
-func (r *run) settings(id string, h *history, s *meta.EventDataStore) {
-	is := registry.SettingsOf(s)
-	if h.store == nil || s.Status == registry.Created {
-		if s.Status != registry.Created {
-			r.found(id, "metadata", "the log does not tell of the store's creation")
-		}
-		return
-	}
-	was := *h.store
-	if was.Name == "" {
-		is.Name = "" // the leaf is of before leaves told it
-	}
-	same := string(is.Selectors) == string(was.Selectors)
-	is.Selectors, was.Selectors = nil, nil
-	if !same || fmt.Sprint(is) != fmt.Sprint(was) {
-		r.found(id, "metadata", "the store's settings are not those of its log: %+v, and by the log %+v (selectors agree: %t)", is, was, same)
-	}
-}
 
 // table verifies a store's table against its history.
 func (r *run) table(ctx context.Context, id string, h *history, row meta.Table) error {
@@ -53,11 +32,14 @@ func (r *run) table(ctx context.Context, id string, h *history, row meta.Table) 
 		return r.leftovers(ctx, id, h, nil)
 	}
 	location := r.Objects.URI(folder + h.metadata.Path)
-	if row.Location != "" && row.Location != location {
-		r.found(id, folder, "the table stands at %s, and by its log at %s", row.Location, location)
-	}
-	if r.Meta != nil && row.Location == "" {
-		r.found(id, folder, "the metadata knows no table, and the log tells of one")
+	switch {
+	case r.Meta == nil:
+	case row.Location == "":
+		r.found(id, "metadata: table", "the metadata knows no table, and the log tells of one")
+	case row.Location != location:
+		r.found(id, "metadata: table", "the table stands at %s, and by its log at %s", row.Location, location)
+	default:
+		r.applied(ctx, id, row)
 	}
 	checked := map[string]bool{}
 	left := maps.Clone(h.files)

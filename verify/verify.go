@@ -29,6 +29,8 @@ type Meta interface {
 	Leaves(ctx context.Context, storeID string, limit int) ([]meta.Leaf, error)
 	PendingLogs(ctx context.Context) ([]string, error)
 	LogSize(ctx context.Context, storeID string) (int64, error)
+	Holds(ctx context.Context, storeID string) ([]meta.Hold, error)
+	RemovedFiles(ctx context.Context, storeID string) ([]meta.RemovedFile, error)
 }
 
 // Options say what is verified, and by what.
@@ -120,7 +122,7 @@ func Run(ctx context.Context, opt Options) (Report, error) {
 	}
 	ids := slices.Sorted(slices.Values(opt.Logs))
 	if opt.Logs == nil {
-		if ids, err = r.stores(ctx, tables); err != nil {
+		if ids, err = r.stores(ctx, tables, settings); err != nil {
 			return r.report, err
 		}
 	}
@@ -132,15 +134,8 @@ func Run(ctx context.Context, opt Options) (Report, error) {
 			return r.report, fmt.Errorf("store %s: %w", id, err)
 		}
 		r.report.Stores++
-		switch {
-		case h == nil:
-		case opt.Logs != nil || h.going(r.Now):
-			r.report.Events += h.events
-		default:
-			if s, ok := settings[id]; ok {
-				r.settings(id, h, &s)
-			}
-			if err := r.table(ctx, id, h, tables[id]); err != nil {
+		if h != nil {
+			if err := r.store(ctx, id, h, tables[id], settings); err != nil {
 				return r.report, fmt.Errorf("store %s: %w", id, err)
 			}
 		}
@@ -155,6 +150,24 @@ func Run(ctx context.Context, opt Options) (Report, error) {
 		maps.Copy(opt.Seen, next)
 	}
 	return r.report, nil
+}
+
+// store holds what there is of a store against its history.
+func (r *run) store(ctx context.Context, id string, h *history, row meta.Table, settings map[string]meta.EventDataStore) error {
+	if r.Meta != nil && r.Logs == nil {
+		var s *meta.EventDataStore
+		if known, ok := settings[id]; ok {
+			s = &known
+		}
+		if err := r.metadata(ctx, id, h, s, row); err != nil {
+			return err
+		}
+	}
+	if r.Logs != nil || h.going(r.Now) {
+		r.report.Events += h.events
+		return nil
+	}
+	return r.table(ctx, id, h, row)
 }
 
 // known reads what the metadata says.
@@ -177,9 +190,12 @@ func (r *run) known(ctx context.Context) (map[string]meta.Table, map[string]meta
 	return tables, stores, err
 }
 
-// stores lists every store that has a table or a log.
-func (r *run) stores(ctx context.Context, tables map[string]meta.Table) ([]string, error) {
+// stores lists every store that has a row, a table or a log.
+func (r *run) stores(ctx context.Context, tables map[string]meta.Table, settings map[string]meta.EventDataStore) ([]string, error) {
 	ids := map[string]bool{}
+	for id := range settings {
+		ids[id] = true
+	}
 	for id := range tables {
 		ids[id] = true
 	}
