@@ -46,6 +46,8 @@ type Result struct {
 	Point
 	NewFiles int64 `json:"newFiles"`
 	NewBytes int64 `json:"newBytes"`
+	// Missing are files of removed events that a hold should keep and that are not there.
+	Missing []string `json:"missing,omitempty"`
 }
 
 // at once are the files that are copied side by side.

@@ -11,7 +11,9 @@ import (
 
 	"github.com/lochlake/loch/lake"
 	"github.com/lochlake/loch/meta"
+	"github.com/lochlake/loch/objstore"
 	"github.com/lochlake/loch/proof"
+	"github.com/lochlake/loch/registry"
 	"github.com/lochlake/loch/tlog"
 )
 
@@ -40,6 +42,9 @@ func (r *run) lake(ctx context.Context, db meta.DB) (sources []source, err error
 		if sources, err = r.table(ctx, t, sources); err != nil {
 			return nil, fmt.Errorf("table of store %s: %w", t.StoreID, err)
 		}
+		if sources, err = r.waiting(ctx, db, t.StoreID, sources); err != nil {
+			return nil, fmt.Errorf("removed files of store %s: %w", t.StoreID, err)
+		}
 	}
 	r.point.Stores = len(tables)
 	logs, err := os.ReadDir(filepath.Join(r.Frozen, filepath.FromSlash(tlog.Prefix)))
@@ -60,7 +65,7 @@ func (r *run) object(key string, size int64) source {
 		func(ctx context.Context) (io.ReadCloser, error) { return r.Objects.Get(ctx, key, 0, -1) }}
 }
 
-// table lists a table's metadata, that of its older snapshots too, and the data files of its newest one. What only older ones name is on its way out.
+// table lists a table's metadata, that of its older snapshots too, and the data files of its newest one. What only older ones name is on its way out, but for what waiting lists.
 func (r *run) table(ctx context.Context, t meta.Table, sources []source) ([]source, error) {
 	folder := "tables/" + t.StoreID + "/"
 	var objects []string
@@ -80,6 +85,30 @@ func (r *run) table(ctx context.Context, t meta.Table, sources []source) ([]sour
 			return nil, err
 		}
 		sources = append(sources, r.object(key, o.Size))
+	}
+	return sources, nil
+}
+
+// waiting lists the files of days that went by retention, and that wait to be deleted or are kept by a hold. One that is not there any more was deleted, and the metadata is yet to forget it: as when it
+// was copied in the midst of that.
+func (r *run) waiting(ctx context.Context, db meta.DB, store string, sources []source) ([]source, error) {
+	files, err := db.RemovedFiles(ctx, store)
+	if err != nil {
+		return nil, err
+	}
+	holds, err := db.Holds(ctx, store)
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range files {
+		switch o, err := r.Objects.Stat(ctx, f.Key); {
+		case err == nil:
+			sources = append(sources, r.object(f.Key, o.Size))
+		case !errors.Is(err, objstore.ErrNotExist):
+			return nil, err
+		case meta.HeldBy(holds, registry.DayStart(f.Day), registry.DayStart(f.Day+1)) != nil:
+			r.result.Missing = append(r.result.Missing, f.Key)
+		}
 	}
 	return sources, nil
 }

@@ -282,6 +282,9 @@ func (b *backupCmd) copy(ctx context.Context, frozen string, objects, to objstor
 	}
 	fmt.Printf("point %s: %s, %s, %s (%s); copied now: %s (%s)\n", res.Name, terminal.Counted(int64(res.Stores), "store"), terminal.Counted(res.Events, "event"),
 		terminal.Counted(int64(len(res.Files)), "file"), terminal.Bytes(res.Bytes), terminal.Counted(res.NewFiles, "file"), terminal.Bytes(res.NewBytes))
+	for _, key := range res.Missing {
+		fmt.Fprintf(os.Stderr, "%s, of a day that was removed and is on hold, is not where the tables lie any more, and so not in the point.\n", key)
+	}
 	if !res.Keys {
 		fmt.Fprintln(os.Stderr, "The secrets are not in it (--with-keys): keep them elsewhere. A restored server needs proof.key to go on, and credentials for its clients.")
 	}
