@@ -446,10 +446,9 @@ func TestCompactionRuns(t *testing.T) {
 	if err := os.WriteFile(dir+"/left", nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	b.compactEvery = time.Millisecond
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- b.RunCompaction(ctx, Compaction{Dir: dir}) }()
+	go func() { ended <- b.RunCompaction(ctx, Compaction{Dir: dir, Every: time.Millisecond}) }()
 	for {
 		p := b.mustPlan(t, store)
 		p.Release()

@@ -18,10 +18,12 @@ type Compaction struct {
 	Share float64
 	// Quiet is how long a day must have got no new file before the rest of its small files is merged. 0 means two minutes.
 	Quiet time.Duration
+	// Every is how often tables are looked at. 0 means five seconds.
+	Every time.Duration
 }
 
 const (
-	compactEvery = 5 * time.Second  // how often tables are looked at
+	compactEvery = 5 * time.Second
 	orphanAge    = 24 * time.Hour   // an object that nothing names is removed when it is older
 	orphansEvery = 24 * time.Hour   // how often they are looked for
 	forgetEvery  = time.Minute      // how often old snapshots of tables without commits are looked for
@@ -40,11 +42,14 @@ func (l *Lake) RunCompaction(ctx context.Context, c Compaction) error {
 	if c.Quiet <= 0 {
 		c.Quiet = quietTime
 	}
+	if c.Every <= 0 {
+		c.Every = compactEvery
+	}
 	if err := errors.Join(os.RemoveAll(c.Dir), os.MkdirAll(c.Dir, 0o700)); err != nil {
 		return err
 	}
 	l.compaction = c
-	pause, sweep, forget := l.compactEvery, time.Now().Add(orphansFirst), time.Now()
+	pause, sweep, forget := c.Every, time.Now().Add(orphansFirst), time.Now()
 	for {
 		select {
 		case <-time.After(pause):
@@ -69,7 +74,7 @@ func (l *Lake) RunCompaction(ctx context.Context, c Compaction) error {
 			pause = min(2*pause, longestPause)
 			l.log.Error("compaction", "error", err, "again in", pause)
 		default:
-			pause = l.compactEvery
+			pause = c.Every
 		}
 	}
 }

@@ -59,7 +59,6 @@ type Lake struct {
 
 	compaction   Compaction // set by RunCompaction
 	worked       bool       // in the present round of RunCompaction
-	compactEvery time.Duration
 	keepReplaced time.Duration
 	orphanAge    time.Duration
 	group        bounds // of a rewritten file's row groups
@@ -136,9 +135,8 @@ func Open(ctx context.Context, cfg Config) (*Lake, error) {
 		manifestBytes: manifestBytes,
 		compaction:    Compaction{Share: 1},
 
-		compactEvery: compactEvery,
-		orphanAge:    orphanAge,
-		group:        bounds{groupRows, groupBytes},
+		orphanAge: orphanAge,
+		group:     bounds{groupRows, groupBytes},
 
 		keepReplaced: keepReplaced,
 		cache:        newLRU[[]byte](metadataCacheBytes),

@@ -42,6 +42,7 @@ type Config struct {
 	NoCompaction    bool          // small files stay as they are
 	CompactionShare float64       // of one core's time, while there is other work; a fifth
 	CompactionQuiet time.Duration // how long a day must have got nothing before the rest of its small files is merged; 2 min
+	CompactionEvery time.Duration // how often tables are looked at for files to merge; 5 s
 
 	RetentionGrace time.Duration // how long nothing goes by a store's retention after AWS's call lowered it; 7 days
 

@@ -232,7 +232,8 @@ func TestS3FaultsAtRandom(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { proxy.Close() })
-	cfg := Config{Dir: t.TempDir(), Listen: "127.0.0.1:0", StoreURL: bucket + "/lake", CommitInterval: time.Millisecond, CompactionQuiet: time.Millisecond, CompactionShare: 1, AuditEventsRate: 1e6,
+	said := &heard{}
+	cfg := Config{Dir: t.TempDir(), Listen: "127.0.0.1:0", StoreURL: bucket + "/lake", CommitInterval: time.Millisecond, CompactionQuiet: time.Millisecond, CompactionEvery: time.Millisecond, CompactionShare: 1, AuditEventsRate: 1e6, Log: said.logger(),
 		StoreS3: S3{Endpoint: proxy.URL, Region: srv.Region, PathStyle: true, AccessKey: srv.AccessKey, SecretKey: srv.SecretKey, Attempts: 2, Stall: 3 * time.Second}}
 	s := newSender(t, open(t, cfg), "kept")
 	for range 2 {
@@ -244,5 +245,12 @@ func TestS3FaultsAtRandom(t *testing.T) {
 		}
 	}
 	proxy.Mend()
+	for !strings.Contains(said.String(), "files merged") { // there are many of one day
+		if t.Context().Err() != nil {
+			t.Fatal("no files were merged")
+		}
+		s.mustSend(t, 3)
+		time.Sleep(5 * time.Millisecond)
+	}
 	s.check(t)
 }

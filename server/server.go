@@ -333,7 +333,7 @@ func (s *Server) compact(run context.Context) {
 	ctx, stop := context.WithCancel(run)
 	ended := make(chan error, 1)
 	go func() {
-		err := s.lake.RunCompaction(ctx, lake.Compaction{Dir: filepath.Join(s.cfg.Dir, "compaction"), Share: s.cfg.CompactionShare, Quiet: s.cfg.CompactionQuiet})
+		err := s.lake.RunCompaction(ctx, lake.Compaction{Dir: filepath.Join(s.cfg.Dir, "compaction"), Share: s.cfg.CompactionShare, Quiet: s.cfg.CompactionQuiet, Every: s.cfg.CompactionEvery})
 		if err != nil {
 			s.log.Error("files are not merged", "error", err)
 		}

@@ -88,7 +88,7 @@ func (r *run) settle(ctx context.Context, l *life) error {
 
 // check holds the tables of the stopped server against the ledgers, row by row, and has loch verify look at everything.
 func (r *run) check(ctx context.Context) error {
-	args := []string{"verify", "--full", "--data", r.data()}
+	args := []string{"verify", "--full", "--data", r.data(), "--state", filepath.Join(r.dir, "checkpoints.json")}
 	for i := 0; i < len(r.flags); i += 1 { // those of the store; path style is alone
 		args = append(args, r.flags[i])
 	}

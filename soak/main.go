@@ -32,29 +32,35 @@ func main() {
 	if *kills == 0 {
 		*kills = max(1, int(500*last.Seconds()/(30*60)))
 	}
-	if err := soak(ctx, *loch, *dir, *last, *kills, *seed, os.Stdout); err != nil {
+	if err := soak(ctx, *loch, *dir, kinds(*loch, os.Stderr), *last, *kills, *seed, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "soak:", err)
 		os.Exit(1)
 	}
 }
 
-// soak runs one half of the time over a local folder with a failing disk, and one over S3 that fails, where there is a versitygw beside loch.
-func soak(ctx context.Context, loch, dir string, last time.Duration, kills int, seed uint64, out io.Writer) (err error) {
+// gatewayOf is the S3 server beside a loch binary.
+func gatewayOf(loch string) string { return filepath.Join(filepath.Dir(loch), "versitygw") }
+
+// kinds are those that can be soaked: over S3 too, where there is a versitygw beside loch. Where there is none, that is said.
+func kinds(loch string, out io.Writer) []string {
+	if _, err := os.Stat(gatewayOf(loch)); err != nil {
+		fmt.Fprintf(out, "NOT SOAKED: S3. There is no versitygw beside loch (%v): run `make tools`. All of the time goes to local files.\n", err)
+		return []string{"disk"}
+	}
+	return []string{"disk", "s3"}
+}
+
+// soak runs a part of the time over a local folder with a failing disk ("disk"), and one over S3 that fails ("s3").
+func soak(ctx context.Context, loch, dir string, kinds []string, last time.Duration, kills int, seed uint64, out io.Writer) (err error) {
 	work := dir
 	if work == "" {
 		if work, err = os.MkdirTemp("", "loch-soak-"); err != nil {
 			return err
 		}
 	}
-	gateway := filepath.Join(filepath.Dir(loch), "versitygw")
-	kinds := []string{"disk", "s3"}
-	if _, err := os.Stat(gateway); err != nil {
-		fmt.Fprintln(out, "no versitygw beside loch: only local files are soaked")
-		kinds = kinds[:1]
-	}
 	fmt.Fprintf(out, "%s, %d CPUs, %s/%s, seed %d, %s, %d kills\n", time.Now().UTC().Format(time.DateOnly), runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, seed, last, kills)
 	for i, kind := range kinds {
-		r := &run{loch: loch, gateway: gateway, kind: kind, dir: filepath.Join(work, kind), seed: seed + uint64(i), out: out,
+		r := &run{loch: loch, gateway: gatewayOf(loch), kind: kind, dir: filepath.Join(work, kind), seed: seed + uint64(i), out: out,
 			last: last / time.Duration(len(kinds)), kills: kills / len(kinds)}
 		if i < kills%len(kinds) {
 			r.kills++

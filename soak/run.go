@@ -253,8 +253,30 @@ func (r *run) load(ctx context.Context, l *life) (*life, error) {
 		}
 	}
 	r.mend()
+	if err := l.limitFiles(-1); err != nil {
+		return l, err
+	}
 	sleep(ctx, r.last-time.Since(r.begun)) // the last life has what is left
-	return l, l.limitFiles(-1)
+	return l, r.awaitMerge(ctx)
+}
+
+// awaitMerge holds that files were merged while events came in. Where lives were too short for it, the last one goes on until they are, for as long again and a minute: then there is no
+// compaction.
+func (r *run) awaitMerge(ctx context.Context) error {
+	for ctx.Err() == nil {
+		r.mu.Lock()
+		n := r.merges
+		r.mu.Unlock()
+		if n > 0 {
+			return nil
+		}
+		if time.Since(r.begun) > 2*r.last+time.Minute {
+			r.found("no files were merged beside the load")
+			return nil
+		}
+		sleep(ctx, 50*time.Millisecond)
+	}
+	return ctx.Err()
 }
 
 func (r *run) measure(l *life) {

@@ -41,7 +41,7 @@ func freeAddress() (string, error) {
 // begin starts the server and waits until it answers.
 func (r *run) begin(ctx context.Context) (*life, error) {
 	args := append([]string{"serve", "--data", r.data(), "--listen", r.address, "--commit-interval", "200ms", "--audit-events-rate", "1000000",
-		"--compaction", "1", "--compaction-quiet", "1s", "--max-stores", "20"}, r.flags...)
+		"--compaction", "1", "--compaction-quiet", "1s", "--compaction-every", "100ms", "--max-stores", "20"}, r.flags...)
 	l := &life{cmd: exec.CommandContext(ctx, r.loch, args...), begun: time.Now()}
 	// Through a pipe: a limit of the size of files must not hold what the server says.
 	errs, err := l.cmd.StderrPipe()

@@ -28,25 +28,50 @@ func TestTwentyKills(t *testing.T) {
 	if out, err := exec.Command("go", "build", "-o", loch, "../cmd/loch").CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
-	if gateway, err := filepath.Abs("../build/bin/versitygw"); err != nil {
-		t.Fatal(err)
-	} else if _, err := os.Stat(gateway); err == nil {
-		if err := os.Symlink(gateway, filepath.Join(bin, "versitygw")); err != nil {
-			t.Fatal(err)
-		}
-	}
-	dir, err := os.MkdirTemp("", "loch-soak-test-")
+	gateway, err := filepath.Abs("../build/bin/versitygw")
 	if err != nil {
 		t.Fatal(err)
 	}
-	var out strings.Builder
-	err = soak(t.Context(), loch, dir, 20*time.Second, 20, rand.Uint64(), &out)
-	t.Log("\n" + out.String())
-	if err != nil {
-		t.Fatal(err) // the folder stays, for who looks into it
+	for _, kind := range []string{"disk", "s3"} {
+		t.Run(kind, func(t *testing.T) {
+			if kind == "s3" {
+				if _, err := os.Stat(gateway); err != nil {
+					t.Skipf("no S3 server: run `make tools`: %v", err)
+				}
+				if err := os.Symlink(gateway, gatewayOf(loch)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			dir, err := os.MkdirTemp("", "loch-soak-test-")
+			if err != nil {
+				t.Fatal(err)
+			}
+			var out strings.Builder
+			err = soak(t.Context(), loch, dir, []string{kind}, 10*time.Second, 10, rand.Uint64(), &out)
+			t.Log("\n" + out.String())
+			if err != nil {
+				t.Fatal(err) // the folder stays, for who looks into it
+			}
+			if err := os.RemoveAll(dir); err != nil {
+				t.Error(err)
+			}
+		})
 	}
-	if err := os.RemoveAll(dir); err != nil {
-		t.Error(err)
+}
+
+// TestKindsAreSaid: that S3 is left out is said.
+func TestKindsAreSaid(t *testing.T) {
+	loch := filepath.Join(t.TempDir(), "loch")
+	var said strings.Builder
+	if got := kinds(loch, &said); !slices.Equal(got, []string{"disk"}) || !strings.Contains(said.String(), "NOT SOAKED: S3") {
+		t.Errorf("%v, %q", got, said.String())
+	}
+	if err := os.WriteFile(gatewayOf(loch), nil, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	said.Reset()
+	if got := kinds(loch, &said); !slices.Equal(got, []string{"disk", "s3"}) || said.Len() > 0 {
+		t.Errorf("%v, %q", got, said.String())
 	}
 }
 

@@ -49,6 +49,7 @@ type serverFlags struct {
 	Compaction      float64       `help:"Share of one core's time in which small files are merged while there is other work; 0: they are never merged. Default: ${default}." default:"0.2" placeholder:"SHARE"`
 	RetentionGrace  time.Duration `help:"How long nothing goes from a store whose retention was lowered by UpdateEventDataStore: so long it can be raised again." default:"168h"`
 	CompactionQuiet time.Duration `help:"How long a day must have got no events before the rest of its small files is merged." default:"2m"`
+	CompactionEvery time.Duration `help:"How often tables are looked at for files to merge: for tests whose servers live shortly." default:"5s" hidden:""`
 }
 
 // Validate refuses shares, rates and numbers that mean nothing.
@@ -64,8 +65,8 @@ func (f *serverFlags) Validate() error {
 		return errors.New("--query-threads and --query-slots must be at least 1")
 	case f.CommitInterval <= 0 || f.QueryTime <= 0:
 		return errors.New("--commit-interval and --query-time must be more than 0")
-	case f.RetentionGrace < 0 || f.CompactionQuiet < 0:
-		return errors.New("--retention-grace and --compaction-quiet cannot be below 0")
+	case f.RetentionGrace < 0 || f.CompactionQuiet < 0 || f.CompactionEvery < 0:
+		return errors.New("--retention-grace, --compaction-quiet and --compaction-every cannot be below 0")
 	}
 	return nil
 }
@@ -85,7 +86,7 @@ func (f s3Flags) config() server.S3 {
 func (f *serverFlags) config() server.Config {
 	cfg := server.Config{Account: f.Account, Region: f.Region, StoreURL: f.StoreURL, StoreS3: f.S3.config(), ImportS3: f.ImportS3.config(),
 		CommitInterval: f.CommitInterval, MaxStores: f.MaxStores, AuditEventsRate: f.AuditEventsRate, CacheBytes: int64(f.CacheSize), QueryMemory: int64(f.QueryMemory), QueryThreads: f.QueryThreads,
-		QueryTemp: int64(f.QueryTemp), QueryTime: f.QueryTime, QuerySlots: f.QuerySlots, NoCompaction: f.Compaction <= 0, CompactionShare: f.Compaction, CompactionQuiet: f.CompactionQuiet, RetentionGrace: f.RetentionGrace, Engine: f.Engine}
+		QueryTemp: int64(f.QueryTemp), QueryTime: f.QueryTime, QuerySlots: f.QuerySlots, NoCompaction: f.Compaction <= 0, CompactionShare: f.Compaction, CompactionQuiet: f.CompactionQuiet, CompactionEvery: f.CompactionEvery, RetentionGrace: f.RetentionGrace, Engine: f.Engine}
 	f.Keep.apply(&cfg)
 	return cfg
 }
