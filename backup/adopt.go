@@ -315,7 +315,7 @@ func (a *adopter) rows(ctx context.Context, at string, rows int64, to map[record
 		return sum, fmt.Errorf("%s: %w", key, err)
 	}
 	var hasher proof.Hasher
-	problems, err := lake.CheckFile(ctx, a.kind, file.Name(), rows, func(k *lake.Kept) error {
+	problems, err := lake.CheckFile(ctx, a.kind, file.Name(), rows, nil, func(k *lake.Kept) error {
 		r := record{k.Writer, k.Epoch, k.Sequence, time.Unix(int64(k.Day)*86400, 0).UTC().Format(time.DateOnly)}
 		if to[r] == nil {
 			to[r] = map[int32]row{}

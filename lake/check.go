@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -28,9 +29,10 @@ const checkRows = 512
 const problemsMost = 20
 
 // CheckFile reads the rows of a data file on this machine, derives every column anew from the exact text and compares it with what the file has, and calls fn for each
-// row in order. Problems are what is wrong with the file's content; an error is one of reading or fn's. The columns that no text tells (the sender's id and the time
-// of arrival of events that came through a channel) are taken as they are.
-func CheckFile(ctx context.Context, kind event.Kind, path string, rows int64, fn func(*Kept) error) (problems []string, err error) {
+// row in order. It holds what the file says of its rows (statistics, bloom filters, page indexes), and what the table's metadata says of it, against every value; said is nil where that is not known.
+// Problems are what is wrong with the file's content; an error is one of reading or fn's. The columns that no text tells (the sender's id and the time
+// of arrival of events that came through a channel) are taken as they are. Of rows that an older decoder filled, columns that came later must be NULL.
+func CheckFile(ctx context.Context, kind event.Kind, path string, rows int64, said *proof.Stats, fn func(*Kept) error) (problems []string, err error) {
 	ts := event.Schema(kind)
 	if ts == nil {
 		return nil, fmt.Errorf("no schema for events of kind %d", kind)
@@ -39,7 +41,14 @@ func CheckFile(ctx context.Context, kind event.Kind, path string, rows int64, fn
 	if err != nil {
 		return nil, err
 	}
-	c := &checker{w: newReader(lay), kind: kind, sh: newShredder(lay, func(*column, int) {}), decoder: event.NewDecoder(), fn: fn}
+	return newChecker(lay, kind, fn).file(ctx, path, rows, said)
+}
+
+func newChecker(lay *layout, kind event.Kind, fn func(*Kept) error) *checker {
+	return &checker{w: newReader(lay), kind: kind, sh: newShredder(lay, func(*column, int) {}), decoder: event.NewDecoder(), version: event.DecoderVersion, fn: fn}
+}
+
+func (c *checker) file(ctx context.Context, path string, rows int64, said *proof.Stats) (problems []string, err error) {
 	defer func() {
 		if p := recover(); p != nil { // the library's readers do on some damaged files
 			c.tell("it cannot be read: %v", p)
@@ -49,7 +58,10 @@ func CheckFile(ctx context.Context, kind event.Kind, path string, rows int64, fn
 	if c.src, err = c.w.openSource(path, rows); err != nil {
 		return []string{err.Error()}, nil
 	}
-	if err := c.columns(ctx, rows); err != nil {
+	if err := c.claims(said); err != nil {
+		return nil, err
+	}
+	if err := c.columns(ctx, rows, said); err != nil {
 		return c.problems, c.content(ctx, err)
 	}
 	if err := c.texts(ctx); err != nil {
@@ -80,7 +92,11 @@ func (c *checker) content(ctx context.Context, err error) error {
 	return nil
 }
 
+// tell adds a problem, up to the most that are told.
 func (c *checker) tell(format string, args ...any) {
+	if len(c.problems) == problemsMost {
+		return
+	}
 	c.problems = append(c.problems, fmt.Sprintf(format, args...))
 }
 
@@ -91,7 +107,9 @@ type checker struct {
 	kind    event.Kind
 	sh      *shredder
 	decoder *event.Decoder
+	version int64 // of the decoder
 	fn      func(*Kept) error
+	held    []holder // by leaf
 
 	rows     []checked
 	batch    []Row
@@ -110,25 +128,41 @@ type checked struct {
 	more    int32  // 1 + a leaf that holds something and that no tombstone has; 0: none does
 }
 
-// told tells whether the text tells what the leaf holds.
+// told tells whether text and envelope tell what the leaf holds, if the row's decoder knew of it.
 func (c *checker) told(leaf int) bool {
 	path := c.w.lay.leaves[leaf].path
-	return c.kind != event.Activity || path != "eventid" && path != "metadata.ingestiontime"
+	return leaf != c.w.lay.hidden.decoder && (c.kind != event.Activity || path != "eventid" && path != "metadata.ingestiontime")
 }
 
-// columns reads every column but the text.
-func (c *checker) columns(ctx context.Context, rows int64) error {
+// late tells whether the leaf came later than the decoder that filled the row.
+func (c *checker) late(leaf int, r *checked) bool {
+	since := c.w.lay.leaves[leaf].since
+	return since > 1 && int64(since) > r.decoder
+}
+
+// columns reads every column but the text, and first of all which decoder filled the others.
+func (c *checker) columns(ctx context.Context, rows int64, said *proof.Stats) error {
 	c.rows = make([]checked, rows)
 	h := &c.w.lay.hidden
+	leaves := []int{h.decoder}
 	for leaf := range c.w.lay.leaves {
-		if leaf == h.text {
-			continue
+		if leaf != h.text && leaf != h.decoder {
+			leaves = append(leaves, leaf)
 		}
+	}
+	strayed := false
+	for _, leaf := range leaves {
 		id := c.w.lay.leaves[leaf].path == "eventid"
-		told, kept := c.told(leaf), c.w.lay.kept(leaf)
+		told, kept, held := c.told(leaf), c.w.lay.kept(leaf), &c.held[leaf]
 		err := c.w.read(ctx, c.src, leaf, everyGroup, func(row int64, v *cell) error {
 			r := &c.rows[row]
-			if told {
+			held.cell(row, v)
+			switch {
+			case c.late(leaf, r):
+				if n := c.w.lay.newer(leaf, r.decoder); slices.Max(v.defs) >= n {
+					c.tell("row %d: decoder version %d filled it, and column %s, which came with %d, holds something", row, r.decoder, c.w.lay.leaves[leaf].path, c.w.lay.leaves[leaf].since)
+				}
+			case told:
 				r.sum += v.sum(&c.w.hash) * weight(leaf)
 			}
 			if id {
@@ -139,7 +173,10 @@ func (c *checker) columns(ctx context.Context, rows int64) error {
 			}
 			switch leaf {
 			case h.time:
-				r.time = v.num()
+				if r.time = v.num(); said != nil && dayOf(r.time) != said.Day && !strayed {
+					strayed = true
+					c.tell("row %d is of %s, and by %s the file's events are of %s: queries would miss it", row, dayName(dayOf(r.time)), manifestSays, dayName(said.Day))
+				}
 			case h.writer:
 				r.Writer = v.text()
 			case h.provenance:
@@ -153,7 +190,9 @@ func (c *checker) columns(ctx context.Context, rows int64) error {
 			case h.accepted:
 				r.Accepted = v.num()
 			case h.decoder:
-				r.decoder = v.num()
+				if r.decoder = v.num(); r.decoder < 1 || r.decoder > c.version {
+					c.tell("row %d: no decoder has version %d; the newest has %d", row, r.decoder, c.version)
+				}
 			case h.conflict:
 				r.Conflict = v.num() == 1
 			}
@@ -161,6 +200,9 @@ func (c *checker) columns(ctx context.Context, rows int64) error {
 		})
 		if err != nil {
 			return err
+		}
+		if held.finish(); len(c.problems) >= problemsMost {
+			return errStop
 		}
 	}
 	return nil
@@ -187,7 +229,9 @@ func (c *cell) num() int64 {
 // texts reads the texts, and derives from them what the columns must hold.
 func (c *checker) texts(ctx context.Context) error {
 	c.batch, c.records = make([]Row, 0, checkRows), make([]event.Record, checkRows)
+	held := &c.held[c.w.lay.hidden.text]
 	err := c.w.read(ctx, c.src, c.w.lay.hidden.text, everyGroup, func(row int64, v *cell) error {
+		held.cell(row, v)
 		if erased, ok := proof.ParseTombstone([]byte(v.text())); ok {
 			return c.tombstone(ctx, row, erased)
 		}
@@ -203,6 +247,7 @@ func (c *checker) texts(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	held.finish()
 	return c.compare(ctx)
 }
 
@@ -276,12 +321,16 @@ func (c *checker) compare(ctx context.Context) error {
 	want := make([]uint64, len(c.batch))
 	for leaf := range c.sh.cols {
 		if c.told(leaf) {
-			c.sh.cols[leaf].each(len(want), func(row int, v *cell) { want[row] += v.sum(&c.w.hash) * weight(leaf) })
+			c.sh.cols[leaf].each(len(want), func(row int, v *cell) {
+				if !c.late(leaf, &c.rows[c.first+int64(row)]) {
+					want[row] += v.sum(&c.w.hash) * weight(leaf)
+				}
+			})
 		}
 	}
 	for i, sum := range want {
 		row := c.first + int64(i)
-		if r := &c.rows[row]; r.sum != sum && r.decoder == event.DecoderVersion {
+		if r := &c.rows[row]; r.sum != sum && r.decoder <= c.version { // what a newer decoder says cannot be known
 			path, err := c.differing(ctx, i)
 			if err != nil {
 				return err
@@ -301,7 +350,7 @@ func (c *checker) differing(ctx context.Context, i int) (string, error) {
 	other := newReader(c.w.lay)
 	other.hash.SetSeed(c.w.hash.Seed())
 	for leaf := range c.sh.cols {
-		if !c.told(leaf) {
+		if !c.told(leaf) || c.late(leaf, &c.rows[c.first+int64(i)]) {
 			continue
 		}
 		var want, got uint64

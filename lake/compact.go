@@ -59,7 +59,7 @@ func (l *Lake) Compact(ctx context.Context, storeID string) (worked bool, err er
 		switch {
 		case ctx.Err() != nil:
 			return true, ctx.Err()
-		case errors.Is(err, errOldSchema):
+		case errors.Is(err, errSchema):
 			for _, f := range g {
 				t.unfit[f.Key] = giveUp
 			}

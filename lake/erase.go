@@ -119,8 +119,8 @@ func (l *Lake) erase(ctx context.Context, t *tableState, files []*dataFile, rows
 	}()
 	for _, f := range files {
 		m, err := l.merge(ctx, t, []*dataFile{f}, rewriting{dir: e.Dir, pause: func(ctx context.Context) error { return ctx.Err() }, erase: rows})
-		if errors.Is(err, errOldSchema) {
-			err = errors.New("it was written by an older version, before the table had its newest column, and cannot be rewritten")
+		if errors.Is(err, errSchema) {
+			err = errors.New("it has columns that this version does not know, or lacks some, and cannot be rewritten")
 		}
 		if err != nil {
 			return fmt.Errorf("file %s: %w", f.Key, err)

@@ -200,6 +200,9 @@ func (l *Lake) byBloom(ctx context.Context, files []*dataFile, conds []condition
 	for n, f := range files {
 		g.Go(func() error {
 			for i := range conds {
+				if conds[i].derived(f) {
+					continue
+				}
 				filters, err := l.bloom(ctx, f.File, conds[i].leaf.path)
 				if err != nil {
 					return err

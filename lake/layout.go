@@ -16,6 +16,7 @@ type leaf struct {
 	node     event.Node
 	col      *event.Column
 	path     string // of the node: dotted, lower case
+	since    int    // the decoder version that first filled it, or what it lies in
 	maxDef   uint8
 	maxRep   uint8
 	repeated bool             // below a list or map
@@ -234,7 +235,11 @@ func (l *layout) members(n event.Node, def, rep uint8) (schema.FieldList, error)
 
 func (l *layout) leaf(n event.Node, def, rep uint8) {
 	info := &l.schema.Nodes[n]
-	lf := leaf{node: n, col: info.Column, path: info.Path, maxDef: def, maxRep: rep, repeated: rep > 0, page: pageBytes}
+	lf := leaf{node: n, col: info.Column, path: info.Path, since: info.Column.Since, maxDef: def, maxRep: rep, repeated: rep > 0, page: pageBytes}
+	for m := n; l.schema.Nodes[m].Parent != m; {
+		m = l.schema.Nodes[m].Parent
+		lf.since = max(lf.since, l.schema.Nodes[m].Column.Since)
+	}
 	lf.dict = lf.text() && !distinctive[lf.path]
 	lf.bloom = bloomed[lf.path]
 	lf.bounds = !lf.repeated && !boundless[lf.path] && lf.col.Type != event.Double

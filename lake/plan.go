@@ -240,8 +240,19 @@ func (l *Lake) planned(d iceberg.DataFile) (*dataFile, error) {
 // condition is a predicate on a column that has bounds.
 type condition struct {
 	Predicate
-	leaf *leaf
-	text bool
+	leaf    *leaf
+	text    bool
+	decoder int // field id of the column that tells which decoder filled a row
+}
+
+// derived tells whether some row of the file may have to be answered from its text, since its decoder did not know of the column yet: what the file and its metadata say of the column is
+// not what the row answers.
+func (c *condition) derived(f *dataFile) bool {
+	if c.leaf.since <= 1 {
+		return false
+	}
+	b := f.bound(c.decoder)
+	return !b.hasLower || len(b.lower.Value()) != 4 || int(int32(binary.LittleEndian.Uint32(bytesOf(b.lower.Value())))) < c.leaf.since
 }
 
 // conditions gives the predicates that planning can use. A path without a column of its own, or a repeated one, has no bounds.
@@ -252,7 +263,7 @@ func conditions(lay *layout, preds []Predicate) []condition {
 		if !ok {
 			continue
 		}
-		conds = append(conds, condition{p, &lay.leaves[i], lay.leaves[i].text()})
+		conds = append(conds, condition{p, &lay.leaves[i], lay.leaves[i].text(), lay.leaves[lay.hidden.decoder].col.ID})
 	}
 	return conds
 }
@@ -261,6 +272,9 @@ func conditions(lay *layout, preds []Predicate) []condition {
 func mayHold(f *dataFile, conds []condition) bool {
 	for i := range conds {
 		c := &conds[i]
+		if c.derived(f) {
+			continue
+		}
 		b := f.bound(c.leaf.col.ID)
 		if b.null {
 			return false

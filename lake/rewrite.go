@@ -31,9 +31,9 @@ const (
 var sortedBy = []string{"useridentity.arn", "eventdata.useridentity.principalid", "eventsource", "eventdata.eventsource", "eventname", "eventdata.eventname",
 	"eventtime", "_epoch", "_sequence", "_position"}
 
-// errOldSchema: a file lacks columns that the table has by now. Whether they are NULL or to be answered from the text is told by the file's decoder, so it is not
-// merged with others.
-var errOldSchema = errors.New("the file was written with another schema")
+// errSchema: a file has columns that this version does not know, or lacks some that the first one had. It is not merged with others. A file that was written before a column was
+// added lacks it, which is told by its rows' decoder: the column is NULL in them.
+var errSchema = errors.New("the file was written with another schema")
 
 // bounds are those on a row group, and on the rows that were never in order and are merged at once.
 type bounds struct{ rows, bytes int }
@@ -60,7 +60,7 @@ type source struct {
 	path   string
 	meta   *metadata.FileMetaData
 	starts []int64 // first row of each row group, and the number of rows
-	leaves []int   // the file's column of each leaf
+	leaves []int   // the file's column of each leaf; -1: it was written before there was such a column
 
 	erase map[int64]bool // rows of which nothing but a tombstone is read; nil: none
 }
@@ -83,25 +83,20 @@ func (w *rewriter) openSource(path string, rows int64) (*source, error) {
 	if n := s.starts[len(s.starts)-1]; n != rows {
 		return nil, fmt.Errorf("it has %d rows, and %d by the table", n, rows)
 	}
-	at := map[int32]int{}
-	for i := range s.meta.Schema.NumColumns() {
-		at[s.meta.Schema.Column(i).SchemaNode().FieldID()] = i
+	if s.meta.NumRows != rows {
+		return nil, fmt.Errorf("its footer tells of %d rows, and its row groups of %d", s.meta.NumRows, rows)
 	}
-	for i := range w.lay.leaves {
-		n, ok := at[int32(w.lay.leaves[i].col.ID)]
-		if !ok {
-			return nil, errOldSchema
-		}
-		s.leaves = append(s.leaves, n)
-	}
-	if len(at) != len(s.leaves) {
-		return nil, errOldSchema
+	if s.leaves, err = w.lay.columnsOf(s.meta.Schema); err != nil {
+		return nil, err
 	}
 	return s, nil
 }
 
 // read calls fn for the rows of one column of the source that lie in its row groups that want names.
 func (w *rewriter) read(ctx context.Context, s *source, leaf int, want func(group int) bool, fn func(row int64, c *cell) error) error {
+	if s.leaves[leaf] < 0 {
+		return w.absent(ctx, s, leaf, want, fn)
+	}
 	f, err := os.Open(s.path)
 	if err != nil {
 		return err

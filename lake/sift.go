@@ -49,7 +49,7 @@ func (l *Lake) Sift(ctx context.Context, schema *event.TableSchema, files []File
 	}
 	s := &sift{lake: l, lay: lay, near: near}
 	for _, e := range equal {
-		if i, known := lay.byPath[strings.ToLower(e.Path)]; known && lay.leaves[i].bloom && len(e.Values) > 0 {
+		if i, known := lay.byPath[strings.ToLower(e.Path)]; known && lay.leaves[i].bloom && lay.leaves[i].since <= 1 && len(e.Values) > 0 {
 			s.key, s.values = i, e.Values
 			break
 		}
@@ -68,13 +68,13 @@ func (l *Lake) Sift(ctx context.Context, schema *event.TableSchema, files []File
 	g.SetLimit(bloomReaders)
 	for n, f := range files {
 		g.Go(func() (err error) {
-			if kept[n], err = s.file(gctx, f); err != nil && !errors.Is(err, errSiftMore) && !errors.Is(err, errOldSchema) {
+			if kept[n], err = s.file(gctx, f); err != nil && !errors.Is(err, errSiftMore) && !errors.Is(err, errSchema) {
 				return fmt.Errorf("file %s: %w", f.Key, err)
 			}
 			return err
 		})
 	}
-	if err := g.Wait(); errors.Is(err, errSiftMore) || errors.Is(err, errOldSchema) {
+	if err := g.Wait(); errors.Is(err, errSiftMore) || errors.Is(err, errSchema) {
 		return found, false, nil
 	} else if err != nil {
 		return found, false, err
@@ -136,7 +136,7 @@ func (s *sift) file(ctx context.Context, f File) (kept shelves, err error) {
 		for _, n := range s.leaves {
 			c := sg.chunks[n]
 			if c == nil || c.kind != s.lay.leaves[n].stored() {
-				return kept, errOldSchema
+				return kept, errSchema
 			}
 			if !s.lay.leaves[n].repeated && c.values != rows {
 				return kept, fmt.Errorf("column %s has %d of a row group's %d rows", s.lay.leaves[n].path, c.values, rows)

@@ -237,7 +237,7 @@ func (c *dayCheck) events(ctx context.Context, f proof.DataFile, kind event.Kind
 	var hasher proof.Hasher
 	rows := map[record][]placed{}
 	var n, told int64
-	problems, err := lake.CheckFile(ctx, kind, path, f.Rows, func(k *lake.Kept) error {
+	problems, err := lake.CheckFile(ctx, kind, path, f.Rows, nil, func(k *lake.Kept) error {
 		n++
 		if told++; told == 4096 {
 			c.progress(0, told)
