@@ -1,8 +1,11 @@
 package verify
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
+	"encoding/gob"
 	"errors"
 	"fmt"
 	"hash"
@@ -10,10 +13,15 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/lochlake/loch/event"
 	"github.com/lochlake/loch/lake"
@@ -25,6 +33,7 @@ import (
 // table verifies a store's table against its history.
 func (r *run) table(ctx context.Context, id string, h *history, row meta.Table) error {
 	folder := "tables/" + id + "/"
+	defer r.inOrder(len(r.report.Findings))
 	if h.metadata == nil {
 		if row.Location != "" && !h.deleted {
 			r.found(id, folder, "the log tells of no table")
@@ -43,6 +52,8 @@ func (r *run) table(ctx context.Context, id string, h *history, row meta.Table) 
 	}
 	checked := map[string]bool{}
 	left := maps.Clone(h.files)
+	said := saying{}
+	var packErr error
 	current, kind, err := lake.Inspect(ctx, r.Objects, location, lake.Inspection{
 		Object: func(path string, sum proof.Hash) {
 			checked[path] = true
@@ -56,6 +67,9 @@ func (r *run) table(ctx context.Context, id string, h *history, row meta.Table) 
 		File: func(path string, stats *proof.Stats) {
 			f, ok := left[path]
 			delete(left, path)
+			if r.Full {
+				packErr = errors.Join(packErr, said.add(path, stats))
+			}
 			switch {
 			case !ok:
 				r.found(id, folder+path, "is a file of the table, and the log does not tell of it")
@@ -64,8 +78,8 @@ func (r *run) table(ctx context.Context, id string, h *history, row meta.Table) 
 			}
 		},
 	})
-	if ctx.Err() != nil {
-		return ctx.Err()
+	if err := errors.Join(ctx.Err(), packErr); err != nil {
+		return err
 	}
 	if err != nil {
 		r.found(id, folder+h.metadata.Path, "the table's metadata cannot be read: %v", err)
@@ -92,7 +106,33 @@ func (r *run) table(ctx context.Context, id string, h *history, row meta.Table) 
 			}
 		}
 	}
-	return r.files(ctx, id, h, kind)
+	return r.files(ctx, id, h, kind, said)
+}
+
+// inOrder puts the findings from the first on in the order of their objects, whichever core came upon them first.
+func (r *run) inOrder(first int) {
+	slices.SortStableFunc(r.report.Findings[first:], func(a, b Finding) int { return strings.Compare(a.Object, b.Object) })
+}
+
+// saying is what the table's metadata says of its files, by path, packed: four kilobytes a file instead of fifteen.
+type saying map[string][]byte
+
+func (s saying) add(path string, stats *proof.Stats) error {
+	var b bytes.Buffer
+	err := gob.NewEncoder(&b).Encode(stats)
+	s[path] = b.Bytes()
+	return err
+}
+
+// of gives what is said of a file, nil where nothing is.
+func (s saying) of(path string) (*proof.Stats, error) {
+	b, ok := s[path]
+	if !ok {
+		return nil, nil
+	}
+	var stats proof.Stats
+	err := gob.NewDecoder(bytes.NewReader(b)).Decode(&stats)
+	return &stats, err
 }
 
 // leftovers checks what lies in the table's folder besides what the table names: old metadata, whose hash the log has.
@@ -122,8 +162,11 @@ func (r *run) leftovers(ctx context.Context, id string, h *history, checked map[
 	})
 }
 
-// files verifies the data files, day by day, so that memory is bounded by the events of the largest.
-func (r *run) files(ctx context.Context, id string, h *history, kind event.Kind) error {
+// eventsAtOnce bounds the events of the days that are begun and not yet balanced, unless a single day has more: each takes some 100 bytes of memory.
+const eventsAtOnce = 4 << 20
+
+// files verifies the data files, on all cores, in the order of days: many days have but one file. A day is balanced when its last file is done.
+func (r *run) files(ctx context.Context, id string, h *history, kind event.Kind, said saying) error {
 	batches := h.byDay()
 	days := map[string][]proof.DataFile{}
 	for _, f := range h.files {
@@ -133,18 +176,49 @@ func (r *run) files(ctx context.Context, id string, h *history, kind event.Kind)
 	for day := range batches {
 		days[day] = append(days[day], []proof.DataFile{}...)
 	}
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	room := semaphore.NewWeighted(eventsAtOnce)
 	for _, day := range slices.Sorted(maps.Keys(days)) {
-		c := &dayCheck{run: r, id: id, day: day, rows: map[record][]placed{}, told: h.erased}
+		c := &dayCheck{run: r, id: id, day: day, kind: kind, said: said, rows: map[record][]placed{}, told: h.erased}
 		files := days[day]
 		slices.SortFunc(files, func(a, b proof.DataFile) int { return strings.Compare(a.Path, b.Path) })
-		if err := each(ctx, files, func(ctx context.Context, f proof.DataFile) error { return c.file(ctx, f, kind) }); err != nil {
-			return err
+		var events int64
+		for _, f := range files {
+			events += f.Rows
 		}
-		if r.Full {
-			c.balance(batches[day])
+		events = max(0, min(events, eventsAtOnce))
+		if room.Acquire(gctx, events) != nil {
+			break // a file could not be read, or the caller gave up
+		}
+		balance := func() {
+			if r.Full {
+				c.balance(batches[day])
+			}
+			room.Release(events)
+		}
+		if len(files) == 0 {
+			balance()
+			continue
+		}
+		var left atomic.Int64
+		left.Store(int64(len(files)))
+		for _, f := range files {
+			g.Go(func() error {
+				if err := c.file(gctx, f); err != nil {
+					return err
+				}
+				if left.Add(-1) == 0 {
+					balance()
+				}
+				return nil
+			})
 		}
 	}
-	return nil
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	return ctx.Err()
 }
 
 // placed is an event's leaf and its place in its record.
@@ -159,6 +233,8 @@ type placed struct {
 type dayCheck struct {
 	*run
 	id, day string
+	kind    event.Kind
+	said    saying
 	broken  bool // a file could not be read to the end: what is missing is not told once more
 
 	told   map[record]map[int32]*proof.Erasure // by the log, of every day
@@ -167,7 +243,7 @@ type dayCheck struct {
 }
 
 // file checks one file's hash, and with Full its rows.
-func (c *dayCheck) file(ctx context.Context, f proof.DataFile, kind event.Kind) error {
+func (c *dayCheck) file(ctx context.Context, f proof.DataFile) error {
 	key := "tables/" + c.id + "/" + f.Path
 	path := c.Objects.LocalPath(key)
 	var copied io.Writer = io.Discard
@@ -203,7 +279,7 @@ func (c *dayCheck) file(ctx context.Context, f proof.DataFile, kind event.Kind) 
 	if !c.Full {
 		return nil
 	}
-	return c.events(ctx, f, kind, key, path)
+	return c.events(ctx, f, key, path)
 }
 
 type hashOnly struct{ hash.Hash }
@@ -233,11 +309,15 @@ func (c *dayCheck) copy(ctx context.Context, key string, to io.Writer) (n int64,
 }
 
 // events reads a file's rows.
-func (c *dayCheck) events(ctx context.Context, f proof.DataFile, kind event.Kind, key, path string) error {
+func (c *dayCheck) events(ctx context.Context, f proof.DataFile, key, path string) error {
+	said, err := c.said.of(f.Path)
+	if err != nil {
+		return fmt.Errorf("%s: %w", key, err)
+	}
 	var hasher proof.Hasher
 	rows := map[record][]placed{}
 	var n, told int64
-	problems, err := lake.CheckFile(ctx, kind, path, f.Rows, nil, func(k *lake.Kept) error {
+	problems, err := lake.CheckFile(ctx, c.kind, path, f.Rows, said, func(k *lake.Kept) error {
 		n++
 		if told++; told == 4096 {
 			c.progress(0, told)
@@ -264,6 +344,10 @@ func (c *dayCheck) events(ctx context.Context, f proof.DataFile, kind event.Kind
 	c.report.Checked += n
 	c.mu.Unlock()
 	return nil
+}
+
+func (a record) compare(b record) int {
+	return cmp.Or(cmp.Compare(a.writer, b.writer), cmp.Compare(a.epoch, b.epoch), cmp.Compare(a.sequence, b.sequence), cmp.Compare(a.day, b.day))
 }
 
 // balance builds the batches' trees from the day's events: each must have the root that the log has, and no event may be left over.
@@ -294,8 +378,8 @@ func (c *dayCheck) balance(batches []*proof.Batch) {
 		}
 		c.rows[at] = slices.Delete(list, from, to)
 	}
-	for at, list := range c.rows {
-		if len(list) > 0 {
+	for _, at := range slices.SortedFunc(maps.Keys(c.rows), record.compare) {
+		if list := c.rows[at]; len(list) > 0 {
 			c.found(c.id, where, "%d events of sequence %d and day %s belong to no batch of the log", len(list), at.sequence, at.day)
 		}
 	}
