@@ -26,7 +26,11 @@ func (t tx) leaves(storeID string, leaves [][]byte) error {
 func scanNumber(r scanner) (n int64, err error) { return n, r.Scan(&n) }
 
 func (db *sqliteDB) Leaves(ctx context.Context, storeID string, limit int) ([]Leaf, error) {
-	return list(ctx, &db.rstmts, func(r scanner) (l Leaf, err error) { return l, r.Scan(&l.Serial, &l.Data) },
+	return leavesOf(ctx, &db.rstmts, storeID, limit)
+}
+
+func leavesOf(ctx context.Context, from *stmts, storeID string, limit int) ([]Leaf, error) {
+	return list(ctx, from, func(r scanner) (l Leaf, err error) { return l, r.Scan(&l.Serial, &l.Data) },
 		"SELECT serial, leaf FROM leaves WHERE store_id = ? ORDER BY serial LIMIT ?", storeID, limit)
 }
 
@@ -46,7 +50,11 @@ func (db *sqliteDB) PublishedLeaves(ctx context.Context, storeID string, size in
 }
 
 func (db *sqliteDB) LogSize(ctx context.Context, storeID string) (int64, error) {
-	n, err := get(ctx, &db.rstmts, scanNumber, "SELECT next FROM logs WHERE store_id = ?", storeID)
+	return logSize(ctx, &db.rstmts, storeID)
+}
+
+func logSize(ctx context.Context, from *stmts, storeID string) (int64, error) {
+	n, err := get(ctx, from, scanNumber, "SELECT next FROM logs WHERE store_id = ?", storeID)
 	if errors.Is(err, ErrNotFound) {
 		return 0, nil
 	}

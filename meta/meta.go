@@ -220,6 +220,8 @@ type DB interface {
 	PublishedLeaves(ctx context.Context, storeID string, size int64) error
 	// LogSize is the number of leaves that a store ever had, those that wait among them; 0 where there never was such a store.
 	LogSize(ctx context.Context, storeID string) (int64, error)
+	// Standing gives all that is known of one store, of one moment; of the leaves that wait, at most so many.
+	Standing(ctx context.Context, storeID string, leaves int) (Standing, error)
 
 	Value(ctx context.Context, key string) (string, error) // small settings that must survive: server identity, epoch
 	SetValue(ctx context.Context, key, value string) error

@@ -90,7 +90,11 @@ func (db *sqliteDB) Hold(ctx context.Context, id string) (Hold, error) {
 }
 
 func (db *sqliteDB) Holds(ctx context.Context, storeID string) ([]Hold, error) {
-	return list(ctx, &db.rstmts, holds.scan, "SELECT "+holds.columns+" FROM holds WHERE store_id = ? ORDER BY placed, id", storeID)
+	return holdsOf(ctx, &db.rstmts, storeID)
+}
+
+func holdsOf(ctx context.Context, from *stmts, storeID string) ([]Hold, error) {
+	return list(ctx, from, holds.scan, "SELECT "+holds.columns+" FROM holds WHERE store_id = ? ORDER BY placed, id", storeID)
 }
 
 func (db *sqliteDB) UpdateHold(ctx context.Context, id string, change func(*Hold) error, leaves ...[]byte) (h Hold, err error) {

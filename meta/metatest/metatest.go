@@ -22,7 +22,7 @@ func Run(t *testing.T, open func(t *testing.T) meta.DB) {
 	}{
 		{"stores", stores}, {"store names", storeNames}, {"delete store", deleteStore}, {"update", update},
 		{"channels", channels}, {"imports", imports}, {"failures", failures}, {"ledger", ledger},
-		{"queries", queries}, {"tags", tags}, {"tables", tables}, {"leaves", leaves}, {"retention", retention}, {"recover", recovered}, {"settings", settings}, {"paging", paging},
+		{"queries", queries}, {"tags", tags}, {"tables", tables}, {"leaves", leaves}, {"standing", standing}, {"retention", retention}, {"recover", recovered}, {"settings", settings}, {"paging", paging},
 		{"concurrent", concurrent},
 	} {
 		t.Run(c.name, func(t *testing.T) {
