@@ -134,8 +134,13 @@ func (c *Client) PutAuditEvents(ctx context.Context, channelARN string, in, out 
 
 // Get asks one of Loch's own endpoints, by its path and query.
 func (c *Client) Get(ctx context.Context, path string, out any) error {
+	return c.Do(ctx, http.MethodGet, path, out)
+}
+
+// Do makes a call without a body of one of Loch's own endpoints, which it may make again as Call does.
+func (c *Client) Do(ctx context.Context, method, path string, out any) error {
 	return c.retry(ctx, func() (*http.Request, error) {
-		return http.NewRequestWithContext(ctx, http.MethodGet, c.Endpoint+path, nil)
+		return http.NewRequestWithContext(ctx, method, c.Endpoint+path, nil)
 	}, "cloudtrail", nil, out)
 }
 
@@ -156,6 +161,9 @@ func (c *Client) retry(ctx context.Context, make func() (*http.Request, error), 
 		}
 	}
 }
+
+// maxAnswer bounds an answer of JSON, whoever gives it, in bytes.
+const maxAnswer = 512 << 20
 
 func temporary(err error) bool {
 	e, ok := errors.AsType[*Error](err)
@@ -189,7 +197,7 @@ func (c *Client) once(ctx context.Context, req *http.Request, service string, bo
 	if resp.StatusCode >= 300 {
 		return readError(resp)
 	}
-	if err := json.NewDecoder(resp.Body).Decode(out); err != nil {
+	if err := json.NewDecoder(io.LimitReader(resp.Body, maxAnswer)).Decode(out); err != nil {
 		return fmt.Errorf("the answer of %s is not what was expected: %w", c.Endpoint, err)
 	}
 	return nil

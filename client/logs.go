@@ -23,14 +23,17 @@ func (l *Logs) Get(ctx context.Context, key string, off, n int64) (io.ReadCloser
 	if off != 0 || n >= 0 {
 		return nil, errors.New("objects of a log are read whole")
 	}
-	return l.Client.fetch(ctx, "/loch/v1/"+key)
+	return l.Client.Fetch(ctx, "/loch/v1/"+key, 0)
 }
 
-// fetch asks for something that is no JSON. What is not there is objstore.ErrNotExist.
-func (c *Client) fetch(ctx context.Context, path string) (io.ReadCloser, error) {
+// Fetch asks once for something that is no JSON, from an offset on. What is not there is objstore.ErrNotExist.
+func (c *Client) Fetch(ctx context.Context, path string, from int64) (io.ReadCloser, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.Endpoint+path, nil)
 	if err != nil {
 		return nil, err
+	}
+	if from > 0 {
+		req.Header.Set("Range", fmt.Sprintf("bytes=%d-", from))
 	}
 	const nothing = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855" // the SHA-256 of no body
 	if err := c.Sign(ctx, req, "cloudtrail", nothing); err != nil {
@@ -46,13 +49,15 @@ func (c *Client) fetch(ctx context.Context, path string) (io.ReadCloser, error) 
 	case resp.StatusCode >= 300:
 		defer resp.Body.Close()
 		return nil, readError(resp)
+	case from > 0 && (resp.StatusCode != http.StatusPartialContent || !strings.HasPrefix(resp.Header.Get("Content-Range"), fmt.Sprintf("bytes %d-", from))):
+		return nil, errors.Join(fmt.Errorf("%s: asked for what follows byte %d, the server answers with something else", path, from), resp.Body.Close())
 	}
 	return resp.Body, nil
 }
 
 // PublicProofKey asks for the key that signs the server's logs, in base64. Who verifies by it trusts the server for it: note it where the server can't change it.
 func (c *Client) PublicProofKey(ctx context.Context) (string, error) {
-	in, err := c.fetch(ctx, "/loch/v1/logs/key")
+	in, err := c.Fetch(ctx, "/loch/v1/logs/key", 0)
 	if err != nil {
 		return "", err
 	}

@@ -24,7 +24,7 @@ import (
 // Errors that callers distinguish.
 var (
 	ErrNoTable = errors.New("store has no table")
-	ErrBusy    = errors.New("a running query reads the table")
+	ErrBusy    = errors.New("a running query, or who verifies the store, reads the table")
 )
 
 // Config is what a lake needs.

@@ -147,7 +147,11 @@ func (db *sqliteDB) RemoveFromTable(ctx context.Context, storeID, old, location 
 }
 
 func (db *sqliteDB) RemovedFiles(ctx context.Context, storeID string) ([]RemovedFile, error) {
-	return list(ctx, &db.rstmts, func(r scanner) (f RemovedFile, err error) {
+	return removedFilesOf(ctx, &db.rstmts, storeID)
+}
+
+func removedFilesOf(ctx context.Context, from *stmts, storeID string) ([]RemovedFile, error) {
+	return list(ctx, from, func(r scanner) (f RemovedFile, err error) {
 		return f, r.Scan(&f.StoreID, &f.Key, &f.Day, &f.Rows, &f.Bytes, (*stamp)(&f.Removed))
 	}, "SELECT store_id, key, day, rows, bytes, removed FROM removed_files WHERE store_id = ? ORDER BY removed, key", storeID)
 }

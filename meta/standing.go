@@ -12,11 +12,12 @@ type Standing struct {
 	Store   *EventDataStore // nil: there is no such store, or none any more
 	Table   *Table          // nil: it has no table
 	Holds   []Hold          // lifted ones too, the oldest first
+	Removed []RemovedFile   // that wait to be deleted, those first that were removed first
 	Leaves  []Leaf          // that wait for the store's log, in order
 	LogSize int64           // the leaves that the store ever had
 }
 
-// Standing reads in one transaction, so that settings, table, holds and leaves are those of one moment.
+// Standing reads in one transaction, so that settings, table, holds, files and leaves are those of one moment.
 func (db *sqliteDB) Standing(ctx context.Context, storeID string, leaves int) (s Standing, err error) {
 	ctx = context.WithoutCancel(ctx) // a few quick reads: an end between them would leave the transaction's end to others
 	tx, err := db.rpool.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
@@ -32,6 +33,9 @@ func (db *sqliteDB) Standing(ctx context.Context, storeID string, leaves int) (s
 		return s, err
 	}
 	if s.Holds, err = holdsOf(ctx, &from, storeID); err != nil {
+		return s, err
+	}
+	if s.Removed, err = removedFilesOf(ctx, &from, storeID); err != nil {
 		return s, err
 	}
 	if s.Leaves, err = leavesOf(ctx, &from, storeID, leaves); err != nil {

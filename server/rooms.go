@@ -176,6 +176,7 @@ func (s *Server) handle(front *api.Server, eng engine.Engine) {
 	front.HandleQueries(s.queries)
 	front.HandlePublicKeys(s.keys)
 	front.HandleLogs(api.Logs{Stores: s.registry, Objects: s.objects, Key: s.ProofKey(), Prove: s.prove})
+	front.HandleVerification(api.Verification{Stores: s.registry, Snapshots: s.snapshots, Objects: s.objects, Account: s.key.Account})
 	front.HandleRetention(s.registry, s.retention)
 	front.HandleHolds(s.registry, s.retention)
 	front.HandleRedactions(s.redaction)

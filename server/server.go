@@ -35,6 +35,7 @@ import (
 	"github.com/lochlake/loch/retention"
 	"github.com/lochlake/loch/signing"
 	"github.com/lochlake/loch/tlog"
+	"github.com/lochlake/loch/verify/snapshots"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -60,8 +61,9 @@ type Server struct {
 	logs      *tlog.Service
 	logKey    proof.Key
 	leases    *backup.Leases
-	copies    *backup.Copies // nil: the tables lie in a folder
-	changed   chan struct{}  // told of what users change
+	snapshots *snapshots.Service // that "loch verify" reads
+	copies    *backup.Copies     // nil: the tables lie in a folder
+	changed   chan struct{}      // told of what users change
 	objects   objstore.Store
 	bucket    *objstore.S3 // that the tables lie in; nil: they lie in a folder
 	mover     lake.Mover   // to colder storage; nil: there is none
@@ -217,6 +219,8 @@ func (s *Server) open(ctx, run context.Context) error {
 	if err := s.openRedaction(ctx, fetcher.cache); err != nil {
 		return err
 	}
+	s.snapshots = snapshots.Open(snapshots.Config{Meta: s.db, Objects: s.objects, Keep: s.lake.Keep, Flush: s.logs.Flush, Pause: s.logs.Pause, Log: s.log})
+	s.opened("snapshots", plain(s.snapshots))
 	if err := s.openBackups(); err != nil {
 		return err
 	}

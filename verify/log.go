@@ -47,7 +47,7 @@ func (r *run) log(ctx context.Context, id string) (*history, SeenLog, error) {
 		w := int(min(cp.Size-n*proof.TileWidth, proof.TileWidth))
 		path := proof.EntriesPath(n, w)
 		bundle, err := r.read(ctx, reader.Key(path))
-		if errors.Is(err, objstore.ErrNotExist) && r.Logs != nil && w < proof.TileWidth {
+		if errors.Is(err, objstore.ErrNotExist) && (r.Logs != nil || r.Live) && w < proof.TileWidth {
 			bundle, err = r.begin(ctx, reader, n, w) // it has become whole meanwhile
 		}
 		if errors.Is(err, objstore.ErrNotExist) {
@@ -147,6 +147,11 @@ func (r *run) objects(ctx context.Context, id string, reader tlog.Reader, want m
 	if r.Logs != nil {
 		return r.paths(ctx, id, reader, want)
 	}
+	if r.Live {
+		if err := r.paths(ctx, id, reader, want); err != nil {
+			return err
+		}
+	}
 	err := r.Objects.List(ctx, prefix, "", func(o objstore.Object) error {
 		here[strings.TrimPrefix(o.Key, prefix)] = true
 		return nil
@@ -160,12 +165,18 @@ func (r *run) objects(ctx context.Context, id string, reader tlog.Reader, want m
 			continue // no checkpoint yet
 		}
 		whole[bare(path)] = b
-		if !here[path] {
+		if !here[path] && !r.Live {
 			r.found(id, reader.Key(path), "missing")
 		}
 	}
 	for path := range here {
+		if r.Live && beyond(path, want, whole) {
+			continue
+		}
 		b, err := r.read(ctx, reader.Key(path))
+		if errors.Is(err, objstore.ErrNotExist) && r.Live {
+			continue // it has become whole meanwhile
+		}
 		if err != nil {
 			return err
 		}
@@ -187,6 +198,13 @@ func (r *run) objects(ctx context.Context, id string, reader tlog.Reader, want m
 		}
 	}
 	return nil
+}
+
+// beyond tells of a path in the folder of a running server's log whether paths has compared it, or it is of leaves that came later.
+func beyond(path string, want, whole map[string][]byte) bool {
+	_, compared := want[path]
+	_, known := whole[bare(path)]
+	return compared || strings.HasPrefix(path, "tile/") && !(known && strings.Contains(path, ".p/"))
 }
 
 // paths compares the log's tiles, where nothing can be listed. The rest of it has been read.

@@ -122,6 +122,7 @@ func (r *run) gone(ctx context.Context, ids []string) error {
 		if at < 0 || slices.Contains(ids, id) {
 			continue
 		}
+		r.report.unlisted = append(r.report.unlisted, id)
 		if err := r.unlisted(ctx, id, r.Seen[id][at].Size); err != nil {
 			return fmt.Errorf("store %s: %w", id, err)
 		}

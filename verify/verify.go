@@ -44,6 +44,9 @@ type Options struct {
 	Accept proof.PublicKey // not nil: a key that may have taken the place of the one of the last time
 	Lake   string          // the name of this lake to whoever keeps Seen: what was found under it must be there; "": it has none
 
+	// Live says that Objects and Meta are what a running server was at one moment: its table names what is kept meanwhile, its log goes on, and what neither names comes and goes.
+	Live bool
+
 	Logs    []string // not nil: only the logs of these stores, which are read by their paths; Objects need do nothing else
 	TempDir string
 	Now     time.Time // that removals cannot be after; zero: the present
@@ -71,10 +74,20 @@ type Report struct {
 	Events   int64     `json:"events"`  // that the logs tell of and that are not removed
 	Erased   int64     `json:"erased"`  // of those events: by the log, their text and columns were taken out
 	Checked  int64     `json:"checked"` // events whose hash and columns were recomputed
-	Orphans  int64     `json:"orphans"` // objects in tables' folders that nothing refers to: left by a crash, or on their way out
+	Orphans  int64     `json:"orphans"` // objects in tables' folders that nothing refers to: left by a crash, or on their way out; of a running server also what is newer than what was verified
 	Findings []Finding `json:"findings"`
 
 	Cosigned []Cosigned `json:"cosigned,omitempty"`
+
+	Unverified []Unverified `json:"unverified,omitempty"` // stores that were not verified, or their logs alone; of RunServer
+
+	unlisted []string // stores that are remembered and were not among those to be verified
+}
+
+// Unverified is a store that was not verified.
+type Unverified struct {
+	Store  string `json:"store"`
+	Reason string `json:"reason"`
 }
 
 // Cosigned is a cosignature that was asked for and is there.

@@ -33,7 +33,7 @@ type cli struct {
 	Hold      holdCmd      `cmd:"" help:"Legal holds: nothing that one covers goes, by any path, until it is lifted."`
 	Clock     clockCmd     `cmd:"" help:"Show whether the server's clock is believed, or confirm it: while it is not, nothing is removed."`
 	Redact    redactCmd    `cmd:"" help:"Erase an event where law demands it: its text and columns go, its hash and the reason stay. The server must allow it."`
-	Verify    verifyCmd    `cmd:"" help:"Check a stopped server's lake, a proof, or delivered query results: that nothing in them was changed, added or taken away."`
+	Verify    verifyCmd    `cmd:"" help:"Check the lake of a server, running or stopped, a proof, or delivered query results: that nothing in them was changed, added or taken away."`
 	Backup    backupCmd    `cmd:"" help:"Copy a server's data, running or not, to a folder or a bucket: a consistent point, and only what is new since the last."`
 	Restore   restoreCmd   `cmd:"" help:"Put a point of a backup back, or check it."`
 	Recover   recoverCmd   `cmd:"" help:"Make a lost data folder anew from the bucket where the tables lie, or a lost meta.db from tables and logs."`

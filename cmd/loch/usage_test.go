@@ -37,7 +37,7 @@ func TestWrongUsage(t *testing.T) {
 		{"hold add main --reason x --from 2026-11-09 --to 2026-11-01", "--from is after --to", "loch hold add"},
 		{"query", "a statement is wanted", "loch query"},
 		{"query SELECT --alias forensics.denied-calls", "two questions", "loch query"},
-		{"verify", "say what to verify", "loch verify"},
+		{"verify --logs --full", "--logs reads no events", "loch verify"},
 		{"verify --logs --proof proof.json", "say what to verify, one of these", "loch verify"},
 		{"verify --proof proof.json", "--key is needed", "loch verify"},
 		{"backup there", "say of which server", "loch backup"},

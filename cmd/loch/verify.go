@@ -24,15 +24,17 @@ type verifyCmd struct {
 	remote
 }
 
-// Validate refuses what names nothing to verify, or several things at once.
+// Validate refuses what names several things to verify. Who names none means the running server.
 func (v *verifyCmd) Validate() error {
 	running := ""
 	if v.Logs {
 		running = v.Endpoint
 	}
 	switch given := countGiven(v.Results, v.Data, v.StoreURL, v.Proof, running); {
-	case given == 0 || given > 1 && (given != 2 || v.Data == "" || v.StoreURL == ""):
-		return errors.New("say what to verify, one of these: a folder of query results, --data DIR, --store-url s3://bucket/prefix (with --data or without), --logs (of the server at --endpoint), or --proof FILE")
+	case given > 1 && (given != 2 || v.Data == "" || v.StoreURL == ""):
+		return errors.New("say what to verify, one of these: a folder of query results, --data DIR, --store-url s3://bucket/prefix (with --data or without), --proof FILE, or, of the server at --endpoint, nothing more or --logs")
+	case v.Logs && v.Full:
+		return errors.New("--logs reads no events: leave it or --full out")
 	case v.Proof != "" && v.Key == "":
 		return errNoKey
 	}
@@ -49,6 +51,9 @@ func (v *verifyCmd) Run(ctx context.Context) error {
 	}
 	if v.Data != "" || v.StoreURL != "" {
 		return v.lake(ctx)
+	}
+	if v.Results == "" {
+		return v.server(ctx)
 	}
 	folder, err := delivery.OpenFolder(ctx, v.Results, v.S3.config().Store())
 	if err != nil {

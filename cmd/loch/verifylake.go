@@ -29,9 +29,9 @@ type lakeFlags struct {
 	Data     string   `help:"Verify the lake in the data folder of a stopped server." placeholder:"DIR" type:"path"`
 	StoreURL string   `help:"Verify the lake at s3://bucket/prefix, where a server's tables lie; with --data against its metadata, too." placeholder:"URL"`
 	Full     bool     `help:"Of a lake: every event too, its hash and every column, and not the files' hashes alone."`
-	Logs     bool     `help:"Verify the transparency logs of the running server at --endpoint: that they are whole, signed, and go on from the last time."`
+	Logs     bool     `help:"Of the running server at --endpoint verify the transparency logs alone: that they are whole, signed, and go on from the last time. For who may not read the stores' files."`
 	Proof    string   `help:"Verify a proof that \"loch prove\" made: needs --key and no server." placeholder:"FILE" type:"path"`
-	Key      string   `help:"The server's public key for proofs, which it prints when it starts, or a file with it. Default with --data: that of proof.key in --key-dir; with --logs: the server is asked, which proves nothing of the server." placeholder:"KEY"`
+	Key      string   `help:"The server's public key for proofs, which it prints when it starts, or a file with it. Default with --data: that of proof.key in --key-dir; of a running server: it is asked, which proves nothing of the server." placeholder:"KEY"`
 	NewKey   string   `help:"The public key, or a file with it, that a lake was given in place of the one that it had the last time. Without it another key is a finding: whoever replaces the key can write any history." placeholder:"KEY"`
 	Witness  []string `help:"Key of a witness that must have cosigned every checkpoint, as NAME+ID+KEY; repeat it for several." sep:"none" placeholder:"VKEY"`
 	KeyDir   string   `help:"With --data: folder of the server's secrets. Default: the data folder." placeholder:"DIR" type:"path"`
@@ -139,7 +139,7 @@ func (v *verifyCmd) lake(ctx context.Context) (err error) {
 	if err := v.locate(ctx, &opt); err != nil {
 		return err
 	}
-	return v.run(ctx, opt)
+	return v.run(ctx, opt, verify.Run)
 }
 
 // locate finds out where tables think that they lie, if the lake was brought elsewhere.
@@ -156,28 +156,20 @@ func (v *lakeFlags) locate(ctx context.Context, opt *verify.Options) error {
 
 // logs verifies the logs of a running server.
 func (v *verifyCmd) logs(ctx context.Context) error {
-	c, err := v.client(ctx)
+	c, opt, err := v.reach(ctx)
 	if err != nil {
 		return err
 	}
-	if v.Key == "" {
-		if v.Key, err = c.PublicProofKey(ctx); err != nil {
-			return err
-		}
-	}
-	opt := verify.Options{Objects: &client.Logs{Client: c}, Lake: c.Endpoint}
-	if opt.Key, err = v.publicKey(); err != nil {
-		return err
-	}
+	opt.Objects = &client.Logs{Client: c}
 	if opt.Logs, err = storesNamed(ctx, c, ""); err != nil {
 		return err
 	}
 	opt.Logs = append([]string{}, opt.Logs...) // a list also where it is empty
-	return v.run(ctx, opt)
+	return v.run(ctx, opt, verify.Run)
 }
 
-// run verifies against the checkpoints of the last time, and keeps those of this time.
-func (v *verifyCmd) run(ctx context.Context, opt verify.Options) error {
+// run verifies by check against the checkpoints of the last time, and keeps those of this time.
+func (v *verifyCmd) run(ctx context.Context, opt verify.Options, check func(context.Context, verify.Options) (verify.Report, error)) error {
 	state, err := v.statePath()
 	if err != nil {
 		return err
@@ -195,7 +187,7 @@ func (v *verifyCmd) run(ctx context.Context, opt verify.Options) error {
 	opt.Progress = func(done, total, events int64) {
 		bar.Set(terminal.State{Events: events, Bytes: done, TotalBytes: total})
 	}
-	report, err := verify.Run(ctx, opt)
+	report, err := check(ctx, opt)
 	bar.Close()
 	if err != nil {
 		return err
@@ -207,13 +199,13 @@ func (v *verifyCmd) run(ctx context.Context, opt verify.Options) error {
 }
 
 func (v *verifyCmd) tell(report verify.Report) error {
-	n := len(report.Findings)
+	n, unread := len(report.Findings), len(report.Unverified)
 	if v.JSON {
 		report.Findings = append([]verify.Finding{}, report.Findings...) // a list also where it is empty
 		err := writeJSON(os.Stdout, struct {
 			Valid bool `json:"valid"`
 			verify.Report
-		}{n == 0, report})
+		}{n+unread == 0, report})
 		if err != nil {
 			return err
 		}
@@ -221,10 +213,13 @@ func (v *verifyCmd) tell(report verify.Report) error {
 		for _, f := range report.Findings {
 			fmt.Printf("store %s: %s: %s\n", f.Store, f.Object, f.Problem)
 		}
+		for _, u := range report.Unverified {
+			fmt.Printf("store %s: not verified: %s\n", u.Store, u.Reason)
+		}
 		for _, c := range oldest(report.Cosigned) {
 			fmt.Printf("witness %s cosigned every checkpoint, the oldest at %s\n", c.Witness, c.At.Format(time.RFC3339))
 		}
-		if n == 0 {
+		if n == 0 && (unread == 0 || report.Stores > 0) {
 			checked := ""
 			if v.Full {
 				checked = fmt.Sprintf(", %s recomputed", terminal.Counted(report.Checked, "event"))
@@ -242,6 +237,9 @@ func (v *verifyCmd) tell(report verify.Report) error {
 	}
 	if n > 0 {
 		return fmt.Errorf("the lake is not as its logs say: %s", terminal.Counted(int64(n), "finding"))
+	}
+	if unread > 0 {
+		return fmt.Errorf("not all was verified: %s could not be read", terminal.Counted(int64(unread), "store"))
 	}
 	return nil
 }

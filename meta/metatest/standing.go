@@ -21,9 +21,11 @@ func standing(t *testing.T, db meta.DB) {
 	no(t, db.CreateTable(ctx, meta.Table{StoreID: "b", Location: "x"}, []byte("another's")))
 	h := meta.Hold{Scope: here, ID: "h", StoreID: "a", Reason: "case", Placed: at(2), PlacedBy: "me"}
 	no(t, db.CreateHold(ctx, h, []byte("held")))
+	file := meta.RemovedFile{StoreID: "a", Key: "k", Day: 9, Rows: 1, Bytes: 2, Removed: at(3)}
+	no(t, db.RemoveFromTable(ctx, "a", "0", "0", 0, meta.Removal{Allow: func(meta.EventDataStore, []meta.Hold) error { return nil }, Files: []meta.RemovedFile{file}}))
 	got, err := db.Standing(ctx, "a", 1)
 	no(t, err)
-	equal(t, got, meta.Standing{Store: &s, Table: &meta.Table{StoreID: "a", Location: "0"}, Holds: []meta.Hold{h}, Leaves: []meta.Leaf{{Data: []byte("made")}}, LogSize: 2})
+	equal(t, got, meta.Standing{Removed: []meta.RemovedFile{file}, Store: &s, Table: &meta.Table{StoreID: "a", Location: "0"}, Holds: []meta.Hold{h}, Leaves: []meta.Leaf{{Data: []byte("made")}}, LogSize: 2})
 
 	const changes = 200
 	var changing sync.WaitGroup
