@@ -147,7 +147,7 @@ func refusal(err error) *awserr.Error {
 	switch {
 	case errors.Is(err, ingest.ErrBusy): // no fault, and too frequent for a line of its own in the log
 		return awserr.New(throttling, "Events come faster than they can be stored. Try again later.")
-	case errors.Is(err, ingest.ErrClosed), errors.Is(err, wal.ErrFailed):
+	case errors.Is(err, ingest.ErrClosed), errors.Is(err, wal.ErrFailed), errors.Is(err, meta.ErrSetBack):
 		return &awserr.Error{Code: "ServiceUnavailable", Status: http.StatusServiceUnavailable, Message: "The server cannot store events now. Try again later.", Err: err}
 	}
 	return awserr.From(err)

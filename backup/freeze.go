@@ -90,6 +90,9 @@ func (r Rooms) still(ctx context.Context, dir string) error {
 		if err != nil {
 			return err
 		}
+		if err := r.agrees(ctx, id, signed); err != nil {
+			return err
+		}
 		at := filepath.Join(dir, filepath.FromSlash(tlog.Prefix), id)
 		if err := os.MkdirAll(at, 0o700); err != nil {
 			return err
@@ -98,6 +101,20 @@ func (r Rooms) still(ctx context.Context, dir string) error {
 	})
 	if errors.Is(err, objstore.ErrNotExist) {
 		return nil
+	}
+	return err
+}
+
+// agrees refuses a checkpoint that covers more leaves than the metadata knows of (tlog.Guard has the reason): a copy of the two would be of no one moment, and what is newer than the metadata would not be in
+// it.
+func (r Rooms) agrees(ctx context.Context, storeID string, signed []byte) error {
+	cp, err := proof.ParseCheckpoint(signed)
+	if err != nil {
+		return fmt.Errorf("transparency log of store %s: %w", storeID, err)
+	}
+	size, err := r.Meta.LogSize(ctx, storeID)
+	if err == nil && cp.Size > uint64(size) {
+		err = fmt.Errorf("%w: the log of store %s has %d leaves, the metadata knows of %d", meta.ErrSetBack, storeID, cp.Size, size)
 	}
 	return err
 }

@@ -211,7 +211,7 @@ func (l *loader) accept(ctx context.Context, d ingest.Delivery) (Ticket, error) 
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
-		if !errors.Is(err, ingest.ErrBusy) && !errors.Is(err, ingest.ErrClosed) && !errors.Is(err, wal.ErrFailed) {
+		if !errors.Is(err, ingest.ErrBusy) && !errors.Is(err, ingest.ErrClosed) && !errors.Is(err, wal.ErrFailed) && !errors.Is(err, meta.ErrSetBack) {
 			return nil, fmt.Errorf("%s: %w", d.Provenance, err)
 		}
 		if l.client {

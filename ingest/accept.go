@@ -119,7 +119,7 @@ func (t *Ticket) finish() {
 // sent again. d's memory must not be changed afterwards.
 //
 // It waits while there is no room in memory or in the durable log, unless d.NoWait; then it fails with ErrBusy. wal.ErrFailed says that the disk
-// takes nothing now, wal.ErrLarge that the payload will never fit.
+// takes nothing now, wal.ErrLarge that the payload will never fit, meta.ErrSetBack that nothing is taken until the newer metadata is back.
 func (in *Ingest) Accept(ctx context.Context, d Delivery) (*Ticket, error) {
 	if err := in.open(ctx, d.NoWait); err != nil {
 		return nil, err
@@ -160,6 +160,9 @@ func (in *Ingest) Accept(ctx context.Context, d Delivery) (*Ticket, error) {
 func (in *Ingest) open(ctx context.Context, noWait bool) error {
 	if in.closing.Load() {
 		return ErrClosed
+	}
+	if err := in.cfg.Sound(); errors.Is(err, meta.ErrSetBack) {
+		return err
 	}
 	select {
 	case <-in.replayed:

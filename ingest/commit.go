@@ -198,7 +198,11 @@ func (in *Ingest) retry(what, id string, do func() error) error {
 	}
 }
 
+// isDeleted tells whether a store is no more. One that older metadata does not know may have been made since.
 func (in *Ingest) isDeleted(id string) bool {
+	if in.cfg.Sound() != nil {
+		return false
+	}
 	_, err := in.cfg.Stores.Target(context.WithoutCancel(in.ctx), id)
 	return errors.Is(err, meta.ErrNotFound)
 }

@@ -33,7 +33,7 @@ import (
 	"github.com/lochlake/loch/meta"
 )
 
-// Errors that callers distinguish. wal.ErrFailed and wal.ErrLarge come through as they are.
+// Errors that callers distinguish. wal.ErrFailed, wal.ErrLarge and meta.ErrSetBack come through as they are.
 var (
 	ErrBusy   = errors.New("ingest is busy") // there is no room now and the delivery does not wait: try again later
 	ErrClosed = errors.New("ingest is closed")
@@ -111,6 +111,10 @@ type Config struct {
 	Logger     *slog.Logger          // nil: slog.Default()
 	Registerer prometheus.Registerer // nil: the metrics are not registered
 	FS         disk.FS               // nil: disk.OS
+
+	// Sound, where not nil, tells at once whether the metadata is as new as the tables. While it is not (any error) no store is taken for deleted because the metadata does not know it. Of a meta.ErrSetBack
+	// everything that comes is refused, and what the log holds stays there.
+	Sound func() error
 
 	Memory     int64         // bytes of accepted events in memory, decoded; 192 MiB
 	LogBytes   int64         // of the durable log; 1 GiB

@@ -80,6 +80,9 @@ func Open(ctx context.Context, cfg Config) (*Ingest, error) {
 	if cfg.Believed == nil {
 		cfg.Believed = cfg.Now
 	}
+	if cfg.Sound == nil {
+		cfg.Sound = func() error { return nil }
+	}
 	in := &Ingest{
 		cfg: cfg, slog: cmp.Or(cfg.Logger, slog.Default()), metrics: newMetrics(cfg.Registerer),
 		room: semaphore.NewWeighted(cfg.Memory), writers: semaphore.NewWeighted(int64(cfg.Writers)), merging: make(chan struct{}, 1),
@@ -370,6 +373,11 @@ func (in *Ingest) Quarantined() ([]string, error) { return in.log.Quarantined() 
 func (in *Ingest) Close(ctx context.Context) error {
 	if in.closing.Swap(true) {
 		return nil
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	if errors.Is(in.cfg.Sound(), meta.ErrSetBack) {
+		cancel() // the tables take nothing
 	}
 	select {
 	case <-in.replayed:

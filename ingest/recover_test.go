@@ -377,3 +377,66 @@ func TestStartWithoutTables(t *testing.T) {
 		t.Errorf("still %+v", got)
 	}
 }
+
+// TestMetadataSetBack: over metadata that is older than the tables nothing comes in, and nothing that the log holds is given up: not of a store that the older metadata does not know, either. The stop does
+// not wait. With the newer metadata all of it is brought to the tables.
+func TestMetadataSetBack(t *testing.T) {
+	dir := t.TempDir()
+	at := filepath.Join(dir, "meta.db")
+	old, newer := filepath.Join(t.TempDir(), "old.db"), filepath.Join(t.TempDir(), "newer.db")
+	s := start(t, dir, []Target{everything(2)}, nil)
+	if err := s.db.CopyTo(t.Context(), old); err != nil {
+		t.Fatal(err)
+	}
+	s.stop(t)
+	s = start(t, dir, []Target{everything(1), everything(2)}, blocked)
+	accept(t, s.Ingest, Delivery{Records: records(t, ids("a", 5)...), Read: 5, Live: true, Scope: home})
+	abandon(t, s)
+	if err := errors.Join(os.Rename(at, newer), os.Rename(old, at)); err != nil {
+		t.Fatal(err)
+	}
+
+	known := atomic.Pointer[error]{}
+	unknown := errors.New("nobody looked")
+	known.Store(&unknown)
+	tables := &unread{}
+	tables.away.Store(true)
+	s = start(t, dir, []Target{everything(2)}, func(c *Config) {
+		tables.Lake = c.Tables.(*lake.Lake)
+		c.Tables, c.Logger = tables, quiet
+		c.Sound = func() error { return *known.Load() }
+	})
+	for tries := 0; tries < 3; { // of the store that it does not know
+		for _, stall := range s.Stalls() {
+			if stall.Store == storeID(1) {
+				tries = stall.Tries
+			}
+		}
+		runtime.Gosched()
+	}
+	back := fmt.Errorf("store 1: %w", meta.ErrSetBack)
+	known.Store(&back)
+	for _, noWait := range []bool{true, false} {
+		if _, err := s.Accept(t.Context(), Delivery{Records: records(t, ids("b", 5)...), Read: 5, Stores: []string{storeID(2)}, NoWait: noWait}); !errors.Is(err, meta.ErrSetBack) {
+			t.Error(err)
+		}
+	}
+	if err := s.Room(t.Context(), 1); !errors.Is(err, meta.ErrSetBack) {
+		t.Error(err)
+	}
+	if err := s.Flush(t.Context()); !errors.Is(err, meta.ErrSetBack) {
+		t.Error(err)
+	}
+	s.stop(t)
+
+	if err := errors.Join(os.Remove(at), os.Rename(newer, at)); err != nil {
+		t.Fatal(err)
+	}
+	s = start(t, dir, []Target{everything(1), everything(2)}, nil)
+	flush(t, s.Ingest)
+	for n := 1; n <= 2; n++ {
+		if got := len(s.rows(t, storeID(n))); got != 5 {
+			t.Errorf("store %d has %d rows", n, got)
+		}
+	}
+}

@@ -161,7 +161,7 @@ func TestOldDaysMove(t *testing.T) {
 		t.Error("rows changed after a later merge")
 	}
 	p.Release()
-	if err := b.removeOrphans(t.Context(), store); err != nil {
+	if err := b.RemoveOrphans(t.Context(), store); err != nil {
 		t.Fatal(err)
 	}
 	if !maps.Equal(before, b.contents(t, store)) {

@@ -178,7 +178,7 @@ func TestReplacedFilesGo(t *testing.T) {
 	if applied, err := b.Applied(t.Context(), store); err != nil || applied != 9 {
 		t.Errorf("applied %d, %v", applied, err)
 	}
-	if err := b.removeOrphans(t.Context(), store); err != nil {
+	if err := b.RemoveOrphans(t.Context(), store); err != nil {
 		t.Fatal(err)
 	}
 	b.reopen(t)
@@ -264,7 +264,7 @@ func TestCompactionCrashes(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if err := b.removeOrphans(t.Context(), store); err != nil {
+		if err := b.RemoveOrphans(t.Context(), store); err != nil {
 			t.Fatal(err)
 		}
 		if after := b.contents(t, store); !maps.Equal(before, after) {

@@ -63,7 +63,7 @@ func (l *Lake) RunCompaction(ctx context.Context, c Compaction) error {
 			err, forget = l.each(ctx, l.forget), time.Now()
 		}
 		if err == nil && time.Now().After(sweep) {
-			if err = l.each(ctx, l.removeOrphans); err == nil {
+			if err = l.each(ctx, l.RemoveOrphans); err == nil {
 				sweep = time.Now().Add(orphansEvery)
 			}
 		}

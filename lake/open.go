@@ -34,6 +34,9 @@ type Config struct {
 	Logger     *slog.Logger          // nil: nothing is logged
 	Registerer prometheus.Registerer // nil: metrics are counted and not exposed
 
+	// Check, where not nil, is asked before anything is done with a store's table: it is read and changed only where Check is nil. It is called often.
+	Check func(ctx context.Context, storeID string) error
+
 	// KeepFiles is how long the manifests and manifest lists of a forgotten snapshot stay, for readers that began with it. 0 means 10 minutes.
 	KeepFiles time.Duration
 
@@ -46,6 +49,7 @@ type Config struct {
 type Lake struct {
 	objects objstore.Store
 	db      meta.DB
+	check   func(ctx context.Context, storeID string) error
 	log     *slog.Logger
 	metrics *metrics
 	keep    int
@@ -144,6 +148,9 @@ func Open(ctx context.Context, cfg Config) (*Lake, error) {
 		blooms:       newLRU[[][]byte](bloomCacheBytes),
 		tables:       make(map[string]*tableState),
 	}
+	if l.check = cfg.Check; l.check == nil {
+		l.check = func(context.Context, string) error { return nil }
+	}
 	rows, err := cfg.Meta.Tables(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("lake: list tables: %w", err)
@@ -221,6 +228,9 @@ func (l *Lake) CreateTable(ctx context.Context, storeID string, kind event.Kind)
 	if _, err := uuid.Parse(storeID); err != nil {
 		return fmt.Errorf("store ID %q is no UUID", storeID)
 	}
+	if err := l.check(ctx, storeID); err != nil {
+		return fmt.Errorf("create table of store %s: %w", storeID, err)
+	}
 	ts := event.Schema(kind)
 	if ts == nil {
 		return fmt.Errorf("no schema for events of kind %d", kind)
@@ -283,6 +293,9 @@ func (l *Lake) DropTable(ctx context.Context, storeID string) error {
 	if _, err := uuid.Parse(storeID); err != nil {
 		return fmt.Errorf("store ID %q is no UUID", storeID)
 	}
+	if err := l.check(ctx, storeID); err != nil {
+		return fmt.Errorf("drop table of store %s: %w", storeID, err)
+	}
 	if l.held.held() {
 		return fmt.Errorf("drop table of store %s: a copy of the lake is being made: %w", storeID, ErrBusy)
 	}
@@ -312,7 +325,10 @@ func (l *Lake) DropTable(ctx context.Context, storeID string) error {
 
 // RetireTable refuses every further use of a store's table, whose row in the metadata is about to be deleted and its objects after that. It fails with ErrBusy while a query
 // reads the table or a commit goes on.
-func (l *Lake) RetireTable(_ context.Context, storeID string) error {
+func (l *Lake) RetireTable(ctx context.Context, storeID string) error {
+	if err := l.check(ctx, storeID); err != nil {
+		return fmt.Errorf("retire table of store %s: %w", storeID, err)
+	}
 	l.mu.Lock()
 	t := l.tables[storeID]
 	l.mu.Unlock()
@@ -334,6 +350,9 @@ func (l *Lake) RetireTable(_ context.Context, storeID string) error {
 
 // table gives a store's table, reading it on first use.
 func (l *Lake) table(ctx context.Context, storeID string) (*tableState, error) {
+	if err := l.check(ctx, storeID); err != nil {
+		return nil, fmt.Errorf("table of store %s: %w", storeID, err)
+	}
 	l.mu.Lock()
 	t, ok := l.tables[storeID]
 	l.mu.Unlock()

@@ -8,9 +8,9 @@ import (
 	"github.com/lochlake/loch/objstore"
 )
 
-// removeOrphans removes a table's objects that nothing names: files that a crash left between their writing and their commit, and what
+// RemoveOrphans removes a table's objects that nothing names and that are older than a day: files that a crash left between their writing and their commit, and what
 // expired snapshots named when the server stopped.
-func (l *Lake) removeOrphans(ctx context.Context, storeID string) error {
+func (l *Lake) RemoveOrphans(ctx context.Context, storeID string) error {
 	n, err := l.sweep(ctx, storeID, time.Now().Add(-l.orphanAge), nil)
 	if n > 0 {
 		l.metrics.orphans.Add(float64(n))

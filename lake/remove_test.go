@@ -115,7 +115,7 @@ func TestRemoveDays(t *testing.T) {
 	b.reopen(t)
 	b.compacting(t) // and orphans of any age
 	old = b.mustPlan(t, store)
-	if err := b.removeOrphans(t.Context(), store); err != nil {
+	if err := b.RemoveOrphans(t.Context(), store); err != nil {
 		t.Fatal(err)
 	}
 	if now := b.dataFiles(t, store); !slices.Equal(now, files) {
@@ -329,7 +329,7 @@ func TestRemovalCrashes(t *testing.T) {
 			if waiting, err := real.RemovedFiles(t.Context(), store); err != nil || len(waiting) != 0 {
 				t.Errorf("%v, %v", waiting, err)
 			}
-			if err := b.removeOrphans(t.Context(), store); err != nil {
+			if err := b.RemoveOrphans(t.Context(), store); err != nil {
 				t.Fatal(err)
 			}
 			if files := b.dataFiles(t, store); len(files) != 2 {

@@ -14,6 +14,8 @@ var (
 	ErrNotFound = errors.New("no such row")       // nothing under that key
 	ErrExists   = errors.New("row exists")        // the key, or a name that must be unique, is taken
 	ErrConflict = errors.New("changed meanwhile") // a compare-and-swap lost
+	// ErrSetBack: the stores' transparency logs tell of more than the metadata. Nothing may be gone on with from there.
+	ErrSetBack = errors.New("the metadata was set back: it is older than a transparency log")
 )
 
 // Scope is whose and where a resource is.

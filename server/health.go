@@ -1,11 +1,14 @@
 package server
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/lochlake/loch/meta"
 )
 
 // health answers 200 while events are taken and the metadata can be read, else 503. What makes neither impossible, but keeps events from their tables, follows in
@@ -24,6 +27,12 @@ func (s *Server) health(w http.ResponseWriter, r *http.Request) {
 	}
 	if err := s.ingest.Refusing(); err != nil {
 		down("events are refused: the durable log takes none", err)
+	}
+	for _, id := range s.guard.SetBack() {
+		down(fmt.Sprintf("store %s: its transparency log is newer than the metadata, which was set back: events are refused, and nothing is committed, answered or removed, until the newer metadata is back or loch recover has made it anew", id), s.guard.Known())
+	}
+	if err := s.guard.Known(); err != nil && !errors.Is(err, meta.ErrSetBack) {
+		lines = append(lines, "tables are not used until the transparency logs can be read: events wait in the durable log")
 	}
 	if s.ingest.Replaying() {
 		lines = append(lines, "events that were accepted before the start are being brought to their stores")

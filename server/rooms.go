@@ -30,20 +30,16 @@ import (
 	"github.com/lochlake/loch/verify"
 )
 
-// openLogs opens the stores' transparency logs, which lie beside the tables. The key that signs them is made by the first start.
-func (s *Server) openLogs(ctx context.Context, objects objstore.Store) (err error) {
-	if s.logKey, err = backup.OpenProofKey(ctx, s.db, s.cfg.KeyDir); err != nil {
-		return err
-	}
+// openLogs opens the stores' transparency logs, which lie beside the tables.
+func (s *Server) openLogs(objects objstore.Store) {
 	s.objects = objects
-	s.logs = tlog.Open(tlog.Config{Meta: s.db, Objects: objects, Key: s.logKey, Logger: s.log, Registerer: s.metrics, Witnesses: s.cfg.Witnesses})
+	s.logs = tlog.Open(tlog.Config{Meta: s.db, Objects: objects, Key: s.logKey, Guard: s.guard, Logger: s.log, Registerer: s.metrics, Witnesses: s.cfg.Witnesses})
 	s.opened("transparency logs", func(ctx context.Context) error {
 		// Leaves that a store which takes nothing keeps from their log wait in the metadata for the next start.
 		ctx, cancel := context.WithTimeout(ctx, drainTime)
 		defer cancel()
 		return s.logs.Close(ctx)
 	})
-	return nil
 }
 
 // provePatience bounds how long a proof waits for the log to cover an event that a table has.
@@ -72,7 +68,7 @@ func (s *Server) prove(ctx context.Context, storeID, eventID string) (proof.File
 // openIngest opens what takes events in: the registry, which says where they go, retention, which says what time it is believed to be, the log, and imports, which go on where they stood.
 func (s *Server) openIngest(ctx context.Context) (err error) {
 	cfg := s.cfg
-	s.registry, err = registry.New(ctx, registry.Config{DB: backup.Watch(s.db, s.changed), Lake: s.lake, ManagementAccount: s.key.Account, Quotas: registry.Quotas{Stores: cfg.MaxStores}, RetentionGrace: cfg.RetentionGrace,
+	s.registry, err = registry.New(ctx, registry.Config{DB: backup.Watch(sound{s.db, s.guard.Known}, s.changed), Lake: s.lake, ManagementAccount: s.key.Account, Quotas: registry.Quotas{Stores: cfg.MaxStores}, RetentionGrace: cfg.RetentionGrace,
 		Log: s.log, Now: cfg.Now, Latest: func() time.Time { return s.retention.Latest() }}) // which is opened next, and before anything is asked for
 	if err != nil {
 		return err
@@ -83,7 +79,7 @@ func (s *Server) openIngest(ctx context.Context) (err error) {
 		return err
 	}
 	s.ingest, err = ingest.Open(ctx, ingest.Config{Dir: cfg.Dir, Stores: s.registry, Tables: s.lake, Meta: s.db, Logger: s.log, Registerer: s.metrics, ChunkDelay: cfg.CommitInterval, FS: cfg.Disk,
-		Now: cfg.Now, Believed: s.retention.Believed})
+		Sound: s.guard.Known, Now: cfg.Now, Believed: s.retention.Believed})
 	if err != nil {
 		return err
 	}

@@ -58,6 +58,7 @@ type Server struct {
 	queries   *query.Service
 	redaction *redaction.Service
 	keys      *signing.Keys
+	guard     *tlog.Guard
 	logs      *tlog.Service
 	logKey    proof.Key
 	leases    *backup.Leases
@@ -186,14 +187,16 @@ func (s *Server) open(ctx, run context.Context) error {
 	if err := lake.Locate(ctx, objects, s.db); err != nil {
 		return err
 	}
-	if s.lake, err = lake.Open(ctx, lake.Config{Objects: objects, Meta: s.db, Logger: s.log, Registerer: s.metrics}); err != nil {
+	if s.logKey, err = backup.OpenProofKey(ctx, s.db, cfg.KeyDir); err != nil { // made by the first start
+		return err
+	}
+	s.openGuard(ctx, objects)
+	if s.lake, err = lake.Open(ctx, lake.Config{Objects: objects, Meta: s.db, Check: s.guard.Check, Logger: s.log, Registerer: s.metrics}); err != nil {
 		return err
 	}
 	s.opened("lake", plain(s.lake))
 	fetcher.lake = s.lake
-	if err := s.openLogs(ctx, objects); err != nil {
-		return err
-	}
+	s.openLogs(objects)
 	if !cfg.NoCompaction {
 		s.compact(run)
 	}

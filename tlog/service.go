@@ -30,6 +30,7 @@ type Meta interface {
 	Leaves(ctx context.Context, storeID string, limit int) ([]meta.Leaf, error)
 	PendingLogs(ctx context.Context) ([]string, error)
 	PublishedLeaves(ctx context.Context, storeID string, size int64) error
+	LogSize(ctx context.Context, storeID string) (int64, error)
 }
 
 // Config is what a Service is made of.
@@ -40,6 +41,7 @@ type Config struct {
 	Logger     *slog.Logger          // nil: nothing is logged
 	Registerer prometheus.Registerer // nil: metrics are counted and not exposed
 	Every      time.Duration         // between two looks for leaves that wait; 0: a second
+	Guard      *Guard                // of the same metadata and logs; nil: the service makes one
 
 	Witnesses   []Witness     // that are asked to cosign what is published
 	WitnessTime time.Duration // that one of them may take for an answer; 0: ten seconds
@@ -58,6 +60,7 @@ var ErrGap = errors.New("leaves are missing between the log and those that wait 
 type Service struct {
 	cfg     Config
 	log     *slog.Logger
+	guard   *Guard
 	leaves  prometheus.Counter
 	failing *prometheus.GaugeVec
 	witness witnessMetrics
@@ -99,6 +102,9 @@ func newService(cfg Config) *Service {
 	}
 	s := &Service{cfg: cfg, log: cfg.Logger, turn: make(chan struct{}, 1), open: map[string]*appender{}, told: map[string]string{}}
 	s.metrics(cfg.Registerer)
+	if s.guard = cfg.Guard; s.guard == nil {
+		s.guard = NewGuard(GuardConfig{cfg.Meta, cfg.Objects, cfg.Key.Public(), cfg.Logger, cfg.Registerer})
+	}
 	for _, w := range cfg.Witnesses {
 		s.cosigners = append(s.cosigners, newCosigner(s, w))
 	}
@@ -125,7 +131,7 @@ func (s *Service) run(ctx context.Context) {
 	}
 }
 
-// Flush publishes every leaf that waits. An error is of the logs that take none; the others have theirs.
+// Flush publishes every leaf that waits. An error is of the logs that take none; the others have theirs. Where the metadata was set back (meta.ErrSetBack), or nobody could look yet, none takes any.
 func (s *Service) Flush(ctx context.Context) error {
 	select {
 	case s.turn <- struct{}{}:
@@ -133,6 +139,9 @@ func (s *Service) Flush(ctx context.Context) error {
 		return ctx.Err()
 	}
 	defer func() { <-s.turn }()
+	if err := s.guard.Check(ctx, ""); err != nil {
+		return err // the guard has told it
+	}
 	stores, err := s.cfg.Meta.PendingLogs(ctx)
 	if err != nil {
 		s.tell(ctx, "", err)
@@ -184,10 +193,15 @@ func (s *Service) Failing() []string {
 	return slices.Sorted(maps.Keys(s.told))
 }
 
-// Pause keeps every log as it is until resume is called: no leaf is appended and no checkpoint published. It waits for what is being published.
+// Pause keeps every log as it is until resume is called: no leaf is appended and no checkpoint published. It waits for what is being published. It is a meta.ErrSetBack where metadata and logs are not of one
+// history.
 func (s *Service) Pause(ctx context.Context) (resume func(), err error) {
 	select {
 	case s.turn <- struct{}{}:
+		if err := s.guard.Known(); errors.Is(err, meta.ErrSetBack) {
+			<-s.turn
+			return nil, err
+		}
 		return func() { <-s.turn }, nil
 	case <-ctx.Done():
 		return nil, ctx.Err()
@@ -225,13 +239,18 @@ func (s *Service) publish(ctx context.Context, id string, a *appender) (*appende
 				return nil, err
 			}
 		}
+		if err := covered(ctx, a.Reader, a.size, rows); errors.Is(err, meta.ErrSetBack) {
+			return nil, s.guard.found(id, err)
+		} else if err != nil {
+			return nil, err
+		}
 		var leaves [][]byte
 		for _, r := range rows {
 			if next := a.size + uint64(len(leaves)); uint64(r.Serial) == next {
 				leaves = append(leaves, r.Data)
 			} else if uint64(r.Serial) > next {
 				return nil, fmt.Errorf("%w: the log has %d, the next one is %d", ErrGap, next, r.Serial)
-			} // else a checkpoint covers it, and a crash kept that from being noted
+			} // else a checkpoint covers this very leaf, and a crash kept that from being noted
 		}
 		if err := a.append(ctx, leaves); err != nil {
 			return nil, err
@@ -248,6 +267,9 @@ func (s *Service) Close(ctx context.Context) error {
 	s.stop()
 	s.done.Wait()
 	err := s.Flush(ctx)
+	if errors.Is(err, meta.ErrSetBack) {
+		err = nil // it was told, and nothing that could be done is undone
+	}
 	s.askLast(ctx)
 	return err
 }

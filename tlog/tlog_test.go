@@ -260,6 +260,7 @@ type fixed []meta.Leaf
 func (f fixed) Leaves(context.Context, string, int) ([]meta.Leaf, error) { return f, nil }
 func (fixed) PendingLogs(context.Context) ([]string, error)              { return []string{store}, nil }
 func (fixed) PublishedLeaves(context.Context, string, int64) error       { return nil }
+func (f fixed) LogSize(context.Context, string) (int64, error)           { return f[len(f)-1].Serial + 1, nil }
 
 // A log that was set back, or whose objects were changed, takes no more leaves: they would cover up what happened.
 func TestDamagedLogsTakeNothing(t *testing.T) {
@@ -316,6 +317,8 @@ func (m *many) PublishedLeaves(_ context.Context, id string, size int64) error {
 	m.left[id] = nil
 	return nil
 }
+
+func (m *many) LogSize(_ context.Context, id string) (int64, error) { return 1, nil }
 
 // A log that takes no leaves keeps no other from taking its own.
 func TestLogsDoNotWaitForEachOther(t *testing.T) {

@@ -36,6 +36,8 @@ func (f *forged) PendingLogs(context.Context) ([]string, error) { return []strin
 
 func (f *forged) PublishedLeaves(context.Context, string, int64) error { f.leaves = nil; return nil }
 
+func (f *forged) LogSize(context.Context, string) (int64, error) { return 1 << 20, nil }
+
 // published are the leaves that the log's checkpoint covers.
 func (b *bed) published() (leaves [][]byte) {
 	b.t.Helper()
