@@ -1,5 +1,6 @@
 // Package objectlock keeps what a bucket holds of a lake from being removed or changed by anybody, Loch's own keys included, before its retention ends: with S3 Object Lock
-// in compliance mode, on data files that compaction is done with, on the whole tiles and bundles of the transparency logs, and on their checkpoints.
+// in compliance mode, on data files that compaction is done with, on the whole tiles and bundles of the transparency logs, and on their checkpoints. What a legal hold covers is kept for as long
+// as the hold lasts: with S3's legal hold on its data files.
 package objectlock
 
 import (
@@ -7,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -25,6 +28,7 @@ import (
 // Bucket is what is locked; objstore.S3 is one.
 type Bucket interface {
 	Lock(ctx context.Context, key string, until time.Time) error
+	Hold(ctx context.Context, key string, on bool) error
 	List(ctx context.Context, prefix, startAfter string, fn func(objstore.Object) error) error
 }
 
@@ -42,6 +46,10 @@ type Config struct {
 	Tables  func(ctx context.Context) ([]meta.Table, error)
 	// Retention is how many days after its day an event of the store is due to go; 0 where nothing of the store is to be locked any more.
 	Retention func(ctx context.Context, storeID string) (days int, err error)
+	// Holds gives the legal holds of a store, lifted ones too; nil: there are none.
+	Holds func(ctx context.Context, storeID string) ([]meta.Hold, error)
+	// Removed gives the files of a store that a removal took out of its table and that wait to be deleted: a hold keeps them, too. nil: there are none.
+	Removed func(ctx context.Context, storeID string) ([]meta.RemovedFile, error)
 	// Now is the time as far as it is believed, nil: the machine's. A lock that a clock which ran ahead made too long can never be lifted.
 	Now        func() time.Time
 	Unmerged   bool                  // there is no compaction: small files are locked, too
@@ -65,6 +73,7 @@ type Keeper struct {
 	cfg      Config
 	log      *slog.Logger
 	locks    prometheus.Counter
+	holds    prometheus.Counter
 	failures prometheus.Counter
 	stores   map[string]*state
 	settled  time.Duration
@@ -77,6 +86,8 @@ type state struct {
 	days    int                  // retention that the log's tiles were locked by
 	looked  time.Time            // at the log
 	renewed time.Time            // the locks of all its tiles
+	held    map[string]bool      // files that S3's legal hold is on
+	swept   bool                 // files of which a life before may have left it on were looked at
 }
 
 // New makes a keeper, which does nothing by itself.
@@ -90,7 +101,8 @@ func New(cfg Config) *Keeper {
 	f := promauto.With(cfg.Registerer)
 	return &Keeper{cfg: cfg, log: cfg.Logger, stores: map[string]*state{}, settled: settled,
 		locks:    f.NewCounter(prometheus.CounterOpts{Name: "loch_object_locks_total", Help: "Objects whose S3 Object Lock was set or found to be long enough."}),
-		failures: f.NewCounter(prometheus.CounterOpts{Name: "loch_object_lock_failures_total", Help: "Objects that could not be locked; they are tried again."}),
+		holds:    f.NewCounter(prometheus.CounterOpts{Name: "loch_object_holds_total", Help: "Objects whose S3 legal hold was put on or taken off, or found to be so."}),
+		failures: f.NewCounter(prometheus.CounterOpts{Name: "loch_object_lock_failures_total", Help: "Objects that could not be locked or held, or whose hold could not be taken off; they are tried again."}),
 	}
 }
 
@@ -144,7 +156,7 @@ func (k *Keeper) Round(ctx context.Context, now time.Time) error {
 		}
 		st := was[row.StoreID]
 		if st == nil {
-			st = &state{seen: map[string]time.Time{}, locked: map[string]time.Time{}}
+			st = &state{seen: map[string]time.Time{}, locked: map[string]time.Time{}, held: map[string]bool{}}
 		}
 		k.stores[row.StoreID] = st
 		days, err := k.cfg.Retention(ctx, row.StoreID)
@@ -152,7 +164,7 @@ func (k *Keeper) Round(ctx context.Context, now time.Time) error {
 			days = min(days, longest)
 			err = errors.Join(k.files(ctx, row.StoreID, st, days, now), k.logs(ctx, row.StoreID, st, days, now))
 		}
-		if err != nil && !errors.Is(err, lake.ErrNoTable) { // it may be dropped meanwhile
+		if err = errors.Join(err, k.hold(ctx, row.StoreID, st)); err != nil && !errors.Is(err, lake.ErrNoTable) { // it may be dropped meanwhile
 			errs = append(errs, fmt.Errorf("object lock of store %s: %w", row.StoreID, err))
 		}
 	}
@@ -223,13 +235,21 @@ func (k *Keeper) logs(ctx context.Context, storeID string, st *state, days int, 
 	return nil
 }
 
-// lock locks objects, some at once, and tells of each that is. One that is gone is no error.
+// lock locks objects and tells of each that is.
 func (k *Keeper) lock(ctx context.Context, until map[string]time.Time, done func(key string)) error {
+	return k.each(ctx, slices.Collect(maps.Keys(until)), func(key string) error { return k.cfg.Bucket.Lock(ctx, key, until[key]) }, func(key string) {
+		k.locks.Inc()
+		done(key)
+	})
+}
+
+// each does something to objects, some at once, and tells of each that it is done to. One that is gone is no error.
+func (k *Keeper) each(ctx context.Context, keys []string, do func(key string) error, done func(key string)) error {
 	var mu sync.Mutex
 	var g errgroup.Group
 	g.SetLimit(atOnce)
 	var errs []error
-	for key, t := range until {
+	for _, key := range keys {
 		mu.Lock()
 		failed := len(errs)
 		mu.Unlock()
@@ -237,7 +257,7 @@ func (k *Keeper) lock(ctx context.Context, until map[string]time.Time, done func
 			break
 		}
 		g.Go(func() error {
-			err := k.cfg.Bucket.Lock(ctx, key, t)
+			err := do(key)
 			mu.Lock()
 			defer mu.Unlock()
 			switch {
@@ -246,7 +266,6 @@ func (k *Keeper) lock(ctx context.Context, until map[string]time.Time, done func
 				k.failures.Inc()
 				errs = append(errs, err)
 			default:
-				k.locks.Inc()
 				done(key)
 			}
 			return nil

@@ -21,6 +21,7 @@ type bucket struct {
 	mu      sync.Mutex
 	objects map[string]time.Time // when they were put
 	locks   map[string]time.Time
+	held    map[string]bool
 	asked   int
 	deny    bool
 }
@@ -39,6 +40,25 @@ func (b *bucket) Lock(_ context.Context, key string, until time.Time) error {
 	}
 	if until.After(b.locks[key]) {
 		b.locks[key] = until
+	}
+	return nil
+}
+
+func (b *bucket) Hold(_ context.Context, key string, on bool) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.asked++
+	if b.deny {
+		return errDenied
+	}
+	if _, ok := b.objects[key]; !ok {
+		return objstore.ErrNotExist
+	}
+	if b.held == nil {
+		b.held = map[string]bool{}
+	}
+	if b.held[key] = on; !on {
+		delete(b.held, key)
 	}
 	return nil
 }
@@ -163,4 +183,95 @@ func TestFailuresAreTold(t *testing.T) {
 	// Where the bucket cannot, there is nothing to do.
 	k.cfg.Enabled = func(context.Context) (bool, error) { return false, nil }
 	k.Run(t.Context())
+}
+
+// table is one whose files compaction is not done with, some of them.
+type table struct{ done, waiting []lake.Finished }
+
+func (f *table) Finished(_ context.Context, _ string, unmerged bool) ([]lake.Finished, error) {
+	if unmerged {
+		return slices.Concat(f.done, f.waiting), nil
+	}
+	return f.done, nil
+}
+
+// TestHolds: S3's legal hold is on the files that a hold covers, and on no other, for as long as it lasts; whatever happens while nobody looks.
+func TestHolds(t *testing.T) {
+	day := func(n int) time.Time { return time.Date(2026, 5, n, 0, 0, 0, 0, time.UTC) }
+	now := day(20)
+	file := func(name string, n int) lake.Finished {
+		return lake.Finished{Key: "tables/" + store + "/data/" + name, End: day(n + 1)}
+	}
+	live := &table{done: []lake.Finished{file("a", 2), file("b", 3), file("c", 9)}, waiting: []lake.Finished{file("small", 3)}}
+	b := &bucket{objects: map[string]time.Time{}, locks: map[string]time.Time{}}
+	for _, f := range slices.Concat(live.done, live.waiting) {
+		b.objects[f.Key] = now
+	}
+	var holds []meta.Hold
+	var removed []meta.RemovedFile
+	days := 30
+	cfg := Config{Bucket: b, Files: live, Tables: func(context.Context) ([]meta.Table, error) { return []meta.Table{{StoreID: store}}, nil },
+		Retention: func(context.Context, string) (int, error) { return days, nil }, Holds: func(context.Context, string) ([]meta.Hold, error) { return holds, nil },
+		Removed: func(context.Context, string) ([]meta.RemovedFile, error) { return removed, nil }}
+	k := New(cfg)
+	look := func(what string, want ...string) {
+		t.Helper()
+		if err := k.Round(t.Context(), now); err != nil {
+			t.Fatal(err)
+		}
+		got := map[string]bool{}
+		for key := range b.held {
+			got[key[len("tables/"+store+"/data/"):]] = true
+		}
+		if names := slices.Sorted(maps.Keys(got)); !slices.Equal(names, want) {
+			t.Errorf("%s: held %q, want %q", what, names, want)
+		}
+	}
+	look("no hold")
+	holds = []meta.Hold{{ID: "1", From: day(3), To: day(4)}}
+	look("a day", "b")
+	b.asked = 0
+	look("again", "b")
+	if b.asked != 0 {
+		t.Errorf("%d requests though nothing changed", b.asked)
+	}
+	holds = append(holds, meta.Hold{ID: "2", From: day(2).Add(time.Hour), To: day(3).Add(time.Hour)})
+	days = 0 // the store is being deleted, which the holds keep it from
+	look("two that overlap", "a", "b")
+	holds[0].Lifted = now
+	look("one of two is lifted", "a", "b")
+
+	// What comes late is merged: the new file is held before the old one is not. Until then the old one is.
+	live.done, live.waiting = []lake.Finished{file("a", 2), file("c", 9)}, []lake.Finished{file("small", 3), file("b", 3)}
+	look("to be merged", "a", "b")
+	live.done, live.waiting = []lake.Finished{file("a", 2), file("bsmall", 3), file("c", 9)}, nil
+	b.objects[file("bsmall", 3).Key] = now
+	b.deny = true
+	if err := k.Round(t.Context(), now); !errors.Is(err, errDenied) || len(b.held) != 2 {
+		t.Errorf("%v, %v", b.held, err)
+	}
+	b.deny = false
+	look("merged", "a", "bsmall")
+
+	// A new keeper knows nothing. Meanwhile a file was merged, a hold was lifted, and another placed.
+	live.done = []lake.Finished{file("a2", 2), file("bsmall", 3), file("c", 9)}
+	b.objects[file("a2", 2).Key] = now
+	holds[1].Lifted = now
+	holds = append(holds, meta.Hold{ID: "3", From: day(9)})
+	k = New(cfg)
+	look("another life", "c")
+	// What a removal took out of the table, before it was held again, waits in the bucket.
+	live.done = []lake.Finished{file("a2", 2), file("bsmall", 3)}
+	removed = []meta.RemovedFile{{StoreID: store, Key: file("c", 9).Key, Day: int32(day(9).Unix() / 86400)}}
+	look("removed, and held", "c")
+	removed = nil
+	holds[2].Lifted = now
+	delete(b.objects, file("c", 9).Key)
+	delete(b.held, file("c", 9).Key)
+	look("all is lifted, and what was held is gone")
+	b.asked = 0
+	look("in the end")
+	if b.asked != 0 {
+		t.Errorf("%d requests though nothing is held", b.asked)
+	}
 }

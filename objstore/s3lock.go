@@ -107,6 +107,28 @@ func (s *S3) Locked(ctx context.Context, key string) (time.Time, error) {
 	return aws.ToTime(head.ObjectLockRetainUntilDate), nil
 }
 
+// Hold puts S3's legal hold on the object's current version, or takes it off: while it is on nobody removes or changes that version, whatever its lock says. ErrNotExist: there is no
+// such object. The bucket must have Object Lock enabled.
+func (s *S3) Hold(ctx context.Context, key string, on bool) error {
+	full, err := s.full(key, true)
+	if err != nil {
+		return err
+	}
+	head, err := s.client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &s.bucket, Key: full})
+	if err != nil {
+		return s.fault("hold", key, err)
+	}
+	if on == (head.ObjectLockLegalHoldStatus == types.ObjectLockLegalHoldStatusOn) {
+		return nil
+	}
+	status := types.ObjectLockLegalHoldStatusOff
+	if on {
+		status = types.ObjectLockLegalHoldStatusOn
+	}
+	_, err = s.client.PutObjectLegalHold(ctx, &s3.PutObjectLegalHoldInput{Bucket: &s.bucket, Key: full, VersionId: head.VersionId, LegalHold: &types.ObjectLockLegalHold{Status: status}})
+	return s.fault("hold", key, err)
+}
+
 // digest is a body's Content-MD5, nil where none is asked for.
 func (s *S3) digest(body []byte) *string {
 	if !s.digests.Load() {

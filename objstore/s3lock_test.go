@@ -71,6 +71,32 @@ func TestObjectLock(t *testing.T) {
 	if err := s.Lock(t.Context(), "t/none", until); !errors.Is(err, objstore.ErrNotExist) {
 		t.Errorf("a lock on nothing: %v", err)
 	}
+
+	// A legal hold keeps a version that is not locked, until it is taken off.
+	put(t, s, "t/held", "x")
+	version := srv.Versions(t, "locked", "lake/t/held")[0]
+	for range 2 {
+		if err := s.Hold(t.Context(), "t/held", true); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := srv.RemoveVersion(t.Context(), "locked", "lake/t/held", version); err == nil {
+		t.Error("a held version was removed")
+	}
+	for range 2 {
+		if err := s.Hold(t.Context(), "t/held", false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := srv.RemoveVersion(t.Context(), "locked", "lake/t/held", version); err != nil {
+		t.Errorf("a version that is not held any more: %v", err)
+	}
+	if err := s.Hold(t.Context(), "t/held", true); !errors.Is(err, objstore.ErrNotExist) {
+		t.Errorf("a hold on nothing: %v", err)
+	}
+	if err := s.Hold(t.Context(), "t/held", false); !errors.Is(err, objstore.ErrNotExist) {
+		t.Errorf("no hold on nothing: %v", err)
+	}
 	// Nobody removes the version, the key with every right included; the name goes as ever.
 	ids := srv.Versions(t, "locked", "lake/t/big")
 	if len(ids) != 1 {

@@ -87,7 +87,7 @@ func (s *Server) lock(run context.Context) {
 	if s.bucket == nil || s.cfg.ObjectLock == LockOff {
 		return
 	}
-	keeper := objectlock.New(objectlock.Config{Bucket: s.bucket, Enabled: s.lockable, Files: s.lake, Tables: s.db.Tables, Retention: s.lockDays, Now: s.retention.Believed, Unmerged: s.cfg.NoCompaction, Logger: s.log, Registerer: s.metrics})
+	keeper := objectlock.New(objectlock.Config{Bucket: s.bucket, Enabled: s.lockable, Files: s.lake, Tables: s.db.Tables, Retention: s.lockDays, Holds: s.db.Holds, Removed: s.db.RemovedFiles, Now: s.retention.Believed, Unmerged: s.cfg.NoCompaction, Logger: s.log, Registerer: s.metrics})
 	ctx, stop := context.WithCancel(run)
 	ended := make(chan struct{})
 	go func() {
@@ -111,7 +111,7 @@ func (s *Server) lockable(ctx context.Context) (bool, error) {
 	if err != nil || !lock.Enabled {
 		return false, err
 	}
-	s.log.Info("the bucket has Object Lock: finished files, tiles and checkpoints are locked in compliance mode until their retention ends", "bucket", s.cfg.StoreURL)
+	s.log.Info("the bucket has Object Lock: finished files, tiles and checkpoints are locked in compliance mode until their retention ends, and files that a legal hold covers are held", "bucket", s.cfg.StoreURL)
 	if lock.Default {
 		s.log.Warn("a rule of the bucket locks every object by default: files stay, and are paid for, after they were merged into others", "bucket", s.cfg.StoreURL)
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/lochlake/loch/api/model"
+	"github.com/lochlake/loch/meta"
 	"github.com/lochlake/loch/objectlock"
 	"github.com/lochlake/loch/objstore"
 	"github.com/lochlake/loch/objstore/s3test"
@@ -19,26 +20,33 @@ func reach(srv *s3test.Server) S3 {
 	return S3{Endpoint: srv.Endpoint, Region: srv.Region, PathStyle: true, AccessKey: srv.AccessKey, SecretKey: srv.SecretKey}
 }
 
-// TestLockedBucket: what is in a bucket with Object Lock is locked until its retention ends, for longer when that is raised; the server removes what it must all the same.
-func TestLockedBucket(t *testing.T) {
-	srv := s3test.StartVersions(t)
-	s := open(t, Config{StoreURL: srv.LockBucket(t, "audit") + "/lake", StoreS3: reach(srv), ObjectLock: LockOn, NoCompaction: true})
-	q := newSender(t, s, "kept")
+// sendOld sends five events whose day is so many days ago, and gives that.
+func (s *sender) sendOld(t *testing.T, days int) time.Time {
+	t.Helper()
 	today, _, _ := strings.Cut(begun, "T")
 	now, err := time.Parse(time.RFC3339, begun)
 	if err != nil {
 		t.Fatal(err)
 	}
-	old := now.AddDate(0, 0, -3)
-	in := events(0, 5)
+	old := now.AddDate(0, 0, -days)
+	in := events(s.sent, 5)
 	for _, e := range in.AuditEvents {
 		*e.EventData = strings.ReplaceAll(*e.EventData, today, old.Format(time.DateOnly))
 	}
 	var out model.PutAuditEventsResponse
-	if err := q.client.PutAuditEvents(t.Context(), q.channel, in, &out); err != nil || len(out.Successful) != 5 {
+	if err := s.client.PutAuditEvents(t.Context(), s.channel, in, &out); err != nil || len(out.Successful) != 5 {
 		t.Fatal(out, err)
 	}
-	q.sent = 5
+	s.sent += 5
+	return old
+}
+
+// TestLockedBucket: what is in a bucket with Object Lock is locked until its retention ends, for longer when that is raised; the server removes what it must all the same.
+func TestLockedBucket(t *testing.T) {
+	srv := s3test.StartVersions(t)
+	s := open(t, Config{StoreURL: srv.LockBucket(t, "audit") + "/lake", StoreS3: reach(srv), ObjectLock: LockOn, NoCompaction: true})
+	q := newSender(t, s, "kept")
+	old := q.sendOld(t, 3)
 	q.check(t)
 
 	keeper := objectlock.New(objectlock.Config{Bucket: s.bucket, Files: s.lake, Tables: s.db.Tables, Retention: s.lockDays, Unmerged: true})
@@ -90,6 +98,50 @@ func TestLockedBucket(t *testing.T) {
 	}
 	if left := srv.Versions(t, "audit", "lake/"+key); len(left) != 1 {
 		t.Errorf("the locked versions of a removed file: %q", left)
+	}
+}
+
+// TestHeldBucket: while a legal hold covers a day, nobody removes the versions of its files from the bucket, locked or not; those of other days, and all once it is lifted, go as their locks let them.
+func TestHeldBucket(t *testing.T) {
+	srv := s3test.StartVersions(t)
+	s := open(t, Config{StoreURL: srv.LockBucket(t, "audit") + "/lake", StoreS3: reach(srv), ObjectLock: LockOn, NoCompaction: true})
+	q := newSender(t, s, "kept")
+	held := q.sendOld(t, 3).Truncate(24 * time.Hour)
+	q.sendOld(t, 5)
+	q.check(t)
+	files, err := s.lake.Finished(t.Context(), q.store, true)
+	if err != nil || len(files) != 2 {
+		t.Fatal(files, err)
+	}
+	sc := meta.Scope{Account: s.Account(), Region: "us-east-1"}
+	hold, err := s.registry.PlaceHold(t.Context(), sc, "me", q.store, held, held.Add(time.Hour), "case 7")
+	if err != nil {
+		t.Fatal(err)
+	}
+	keeper := objectlock.New(objectlock.Config{Bucket: s.bucket, Files: s.lake, Tables: s.db.Tables, Retention: s.lockDays, Holds: s.db.Holds, Removed: s.db.RemovedFiles, Unmerged: true})
+	look := func() {
+		t.Helper()
+		if err := keeper.Round(t.Context(), time.Now()); err != nil { // nothing is locked within the first hour
+			t.Fatal(err)
+		}
+	}
+	remove := func(n int) error {
+		key := "lake/" + files[n].Key
+		return srv.RemoveVersion(t.Context(), "audit", key, srv.Versions(t, "audit", key)[0])
+	}
+	look()
+	if err := remove(1); err == nil {
+		t.Error("a file of the held day was removed")
+	}
+	q.check(t)
+	if _, err := s.registry.LiftHold(t.Context(), sc, "me", hold.ID, "case closed"); err != nil {
+		t.Fatal(err)
+	}
+	look()
+	for n := range files {
+		if err := remove(n); err != nil {
+			t.Errorf("a file that is neither held nor locked: %v", err)
+		}
 	}
 }
 
