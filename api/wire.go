@@ -185,7 +185,7 @@ func (q *request) fail(err error) {
 
 // reads tells whether an operation changes nothing.
 func reads(operation string) bool {
-	for _, verb := range []string{"Get", "List", "Describe", "Lookup"} {
+	for _, verb := range []string{"Get", "List", "Describe", "Lookup", "GET "} { // the last: Loch's own endpoints
 		if strings.HasPrefix(operation, verb) {
 			return true
 		}

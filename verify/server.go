@@ -3,7 +3,7 @@ package verify
 import (
 	"context"
 	"errors"
-	"fmt"
+	"strings"
 	"time"
 
 	"github.com/lochlake/loch/objstore"
@@ -37,7 +37,7 @@ type Snapshot interface {
 const snapshotTries = 4
 
 // RunServer verifies the stores of a running server, each as it is at one moment, as Run verifies those of a stopped one; Objects, Meta and Logs of the options are set here. Stores that the caller may
-// not read are in the report's Unverified.
+// not read, or that could not be read to the end, are in the report's Unverified.
 func RunServer(ctx context.Context, opt Options, s Server) (Report, error) {
 	if opt.Now.IsZero() {
 		opt.Now = time.Now()
@@ -50,10 +50,11 @@ func RunServer(ctx context.Context, opt Options, s Server) (Report, error) {
 	for _, id := range ids {
 		one, err := runStore(ctx, opt, s, id, total)
 		switch {
-		case errors.Is(err, ErrDenied):
-			total.Unverified = append(total.Unverified, Unverified{id, err.Error()})
-		case err != nil:
-			return total, err
+		case ctx.Err() != nil:
+			return total, ctx.Err()
+		case err != nil: // the others are verified all the same
+			total.Unverified = append(total.Unverified, Unverified{id, strings.TrimPrefix(err.Error(), "store "+id+": ")})
+			total.Findings = append(total.Findings, one.Findings...)
 		default:
 			total.add(one)
 		}
@@ -86,7 +87,7 @@ func runStore(ctx context.Context, opt Options, s Server, id string, done Report
 func once(ctx context.Context, opt Options, s Server, id string, done Report) (report Report, lost bool, err error) {
 	snap, err := snapshot(ctx, opt, s, id)
 	if err != nil {
-		return report, false, fmt.Errorf("store %s: %w", id, err)
+		return report, false, err
 	}
 	defer func() { err = errors.Join(err, snap.Close(context.WithoutCancel(ctx))) }()
 	opt.Objects, opt.Meta, opt.Logs, opt.Live = snap.Objects(), snap, nil, true

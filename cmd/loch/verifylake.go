@@ -190,12 +190,21 @@ func (v *verifyCmd) run(ctx context.Context, opt verify.Options, check func(cont
 	report, err := check(ctx, opt)
 	bar.Close()
 	if err != nil {
+		if !v.JSON { // what was found before is none the less so
+			tellFindings(report)
+		}
 		return err
 	}
 	if err := writeSeen(state, opt.Seen); err != nil {
 		return fmt.Errorf("the checkpoints for the next time: %w", err)
 	}
 	return v.tell(report)
+}
+
+func tellFindings(report verify.Report) {
+	for _, f := range report.Findings {
+		fmt.Printf("store %s: %s: %s\n", f.Store, f.Object, f.Problem)
+	}
 }
 
 func (v *verifyCmd) tell(report verify.Report) error {
@@ -210,9 +219,7 @@ func (v *verifyCmd) tell(report verify.Report) error {
 			return err
 		}
 	} else {
-		for _, f := range report.Findings {
-			fmt.Printf("store %s: %s: %s\n", f.Store, f.Object, f.Problem)
-		}
+		tellFindings(report)
 		for _, u := range report.Unverified {
 			fmt.Printf("store %s: not verified: %s\n", u.Store, u.Reason)
 		}
