@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"maps"
 	"os"
 	"slices"
@@ -32,6 +31,9 @@ type adopted struct {
 	erased   bool            // leaves tell of erasures
 	notes    []string
 	removed  *removal
+	rows     map[record]map[int32]row // that are new
+	tip      string                   // key of the metadata file of the newest version that it is
+	back     int                      // 1: it is the one that tip was made from
 }
 
 // adopter brings one store's log up to its table.
@@ -45,65 +47,6 @@ type adopter struct {
 }
 
 func (a *adopter) folder() string { return "tables/" + a.id + "/" }
-
-// newest finds the newest metadata that can be gone on with, and says what the log lacks.
-func (a *adopter) newest(ctx context.Context) (adopted, error) {
-	here := adopted{metadata: a.h.metadata}
-	files, err := lake.MetadataFiles(ctx, a.objects, a.id)
-	if err != nil {
-		return here, err
-	}
-	head := a.folder() + a.h.metadata // which may be gone, where the log lags behind by many commits
-	if len(files) == 0 || files[0].Version < lake.MetadataVersion(head) {
-		return here, fmt.Errorf("%s is missing, where the table stands by its log", head)
-	}
-	tip := files[0].Key
-	if files[0].Version == lake.MetadataVersion(head) {
-		if !slices.ContainsFunc(files, func(f lake.MetadataFile) bool { return f.Key == head }) {
-			return here, fmt.Errorf("%s is missing, where the table stands by its log", head)
-		}
-		return here, a.settled()
-	}
-	got, err := a.adopt(ctx, tip)
-	lacks := errors.Is(err, objstore.ErrNotExist) || errors.Is(err, fs.ErrNotExist)
-	if err != nil && !lacks || err == nil && len(got.away) == 0 {
-		return got, err
-	}
-	// A change that takes events away may have been refused when its metadata had been written, and only the last one can have been: a change is written on what was committed.
-	parent, perr := lake.Parent(ctx, a.objects, tip)
-	if perr != nil {
-		return here, errors.Join(err, perr)
-	}
-	key, ok := a.objects.Key(parent)
-	if !ok {
-		return here, errors.Join(err, fmt.Errorf("%s lies outside the object store", parent))
-	}
-	before := here
-	if key != head {
-		if before, perr = a.adopt(ctx, key); perr != nil {
-			return here, errors.Join(err, perr)
-		}
-	} else if perr := a.settled(); perr != nil {
-		return here, errors.Join(err, perr)
-	}
-	switch {
-	case lacks:
-		before.notes = append(before.notes, fmt.Sprintf("its newest metadata names what is not there (%v): the one before is gone on with", err))
-		return before, nil
-	case slices.ContainsFunc(slices.Collect(maps.Keys(got.away)), func(what string) bool { return !before.away[what] }):
-		before.notes = append(before.notes, "the last change took events away, and the log does not tell of it: it is undone")
-		return before, nil
-	}
-	return got, nil
-}
-
-// settled refuses a log whose last leaves tell of a change that the table does not have.
-func (a *adopter) settled() error {
-	if a.h.halfway || a.h.removal != nil || a.h.open {
-		return errors.New("the log's last leaves tell of a change that the table does not have")
-	}
-	return nil
-}
 
 // adopt makes the leaves of what leads from where the log stands to the metadata with that key.
 func (a *adopter) adopt(ctx context.Context, key string) (got adopted, err error) {
@@ -150,9 +93,17 @@ func (a *adopter) adopt(ctx context.Context, key string) (got adopted, err error
 	if err != nil {
 		return got, err
 	}
+	for at, positions := range a.h.erasing {
+		for _, p := range positions {
+			if !rows[at][p].erased && days[at.day] > 0 {
+				return got, a.untold("event %d of sequence %d and day %s is not erased", p, at.sequence, at.day)
+			}
+		}
+	}
 	if err := a.brought(&got, rows); err != nil {
 		return got, err
 	}
+	got.rows = rows
 	lost, err := a.lost(days, rows)
 	if err != nil {
 		return got, err
@@ -166,7 +117,7 @@ func (a *adopter) adopt(ctx context.Context, key string) (got adopted, err error
 		got.leaves = append(got.leaves, erasures[what])
 	}
 	if a.h.removal != nil && len(got.leaves) > 0 {
-		return got, errors.New("the log ends between a removal and its change of the table, which cannot be completed")
+		return got, a.untold("the log ends between a removal and its change of the table, which cannot be completed")
 	}
 	if err := a.removal(&got, lost, gone); err != nil {
 		return got, err
@@ -265,7 +216,7 @@ func (a *adopter) lost(days map[string]int64, rows map[record]map[int32]row) (ma
 	}
 	for day, n := range kept {
 		if n != told[day] {
-			return nil, fmt.Errorf("the table has %d events of %s that the log must know, and the log tells of %d", n, day, told[day])
+			return nil, a.untold("the table has %d events of %s that the log must know, and the log tells of %d", n, day, told[day])
 		}
 	}
 	return lost, nil

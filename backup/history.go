@@ -40,6 +40,7 @@ type history struct {
 	id       int64                     // of the present snapshot
 	batches  map[record][]*proof.Batch // not removed
 	erased   map[record]map[int32]bool // positions of tombstones
+	erasing  map[record][]int32        // positions of erasures that stand behind the last snapshot
 	halfway  bool                      // batches or erasures stand behind the last snapshot
 	removal  *removal                  // behind the last snapshot
 	removals []*removal
@@ -53,7 +54,7 @@ type history struct {
 
 // readHistory reads a store's log, all of it, under its checkpoint, which must be signed by the key. A log that has no checkpoint is empty.
 func readHistory(ctx context.Context, log tlog.Reader, key proof.PublicKey) (*history, error) {
-	h := &history{files: map[string]proof.DataFile{}, objects: map[string]bool{}, batches: map[record][]*proof.Batch{}, erased: map[record]map[int32]bool{}, told: -1}
+	h := &history{files: map[string]proof.DataFile{}, objects: map[string]bool{}, batches: map[record][]*proof.Batch{}, erased: map[record]map[int32]bool{}, erasing: map[record][]int32{}, told: -1}
 	signed, err := log.Checkpoint(ctx)
 	if errors.Is(err, objstore.ErrNotExist) {
 		return h, nil
@@ -103,6 +104,7 @@ func (h *history) add(index int64, l *proof.Leaf) error {
 			h.erased[at] = map[int32]bool{}
 		}
 		h.erased[at][e.Position], h.halfway = true, true
+		h.erasing[at] = append(h.erasing[at], e.Position)
 	case l.Removal != nil:
 		h.removal = &removal{Removal: *l.Removal, index: index}
 		h.removals = append(h.removals, h.removal)
@@ -138,6 +140,7 @@ func (h *history) snapshot(s *proof.Snapshot) {
 	}
 	if h.open = s.Part < s.Parts; !h.open {
 		h.id, h.halfway, h.removal = s.ID, false, nil
+		clear(h.erasing)
 	}
 }
 

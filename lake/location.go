@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/lochlake/loch/meta"
 	"github.com/lochlake/loch/objstore"
@@ -43,14 +42,14 @@ func Moved(ctx context.Context, objects objstore.Store, db meta.DB, base string)
 type MetadataFile struct {
 	Key     string
 	Version int // one more than that of the file that it was made from
-	written time.Time
 }
 
-// MetadataFiles lists a table's metadata files, the newest version first; of one version the one that was written last.
+// MetadataFiles lists a table's metadata files, the newest version first, and those of one version in order of their keys: a change that is refused or cut off when its metadata has been written leaves a file
+// of the version that the next change's has, too, and no time of a file tells for certain which of them was committed.
 func MetadataFiles(ctx context.Context, objects objstore.Store, storeID string) (files []MetadataFile, err error) {
 	err = objects.List(ctx, "tables/"+storeID+"/metadata/", "", func(o objstore.Object) error {
 		if strings.HasSuffix(o.Key, ".metadata.json") {
-			files = append(files, MetadataFile{o.Key, MetadataVersion(o.Key), o.Modified})
+			files = append(files, MetadataFile{o.Key, MetadataVersion(o.Key)})
 		}
 		return nil
 	})
@@ -58,7 +57,7 @@ func MetadataFiles(ctx context.Context, objects objstore.Store, storeID string) 
 		return nil, err
 	}
 	slices.SortFunc(files, func(a, b MetadataFile) int {
-		return cmp.Or(cmp.Compare(b.Version, a.Version), b.written.Compare(a.written))
+		return cmp.Or(cmp.Compare(b.Version, a.Version), cmp.Compare(a.Key, b.Key))
 	})
 	return files, nil
 }
