@@ -96,6 +96,9 @@ func (s *Service) explain(j *job, err error) string {
 		return e.Message
 	}
 	s.cfg.Log.Error("a query failed", "query", j.q.ID, "error", err)
+	if errors.Is(err, meta.ErrSetBack) {
+		return "The server's metadata was set back. No query is answered until the operator has mended it."
+	}
 	return "The query failed because of an internal error."
 }
 

@@ -298,7 +298,8 @@ func (r *Registry) flush(ctx context.Context) error {
 			c.Ingestion, err = json.Marshal(&kept)
 			return err
 		})
-		if err != nil && !errors.Is(err, meta.ErrNotFound) { // a channel that is no more has no status
+		// A channel that is no more has no status, and metadata that was set back gets none: what its channels had tried is in the newer.
+		if err != nil && !errors.Is(err, meta.ErrNotFound) && !errors.Is(err, meta.ErrSetBack) {
 			errs = append(errs, fmt.Errorf("ingestion status of channel %s: %w", id, err))
 			r.attemptsMu.Lock()
 			if newer := r.attempts[id]; newer != nil {

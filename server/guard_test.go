@@ -18,20 +18,25 @@ import (
 	"github.com/lochlake/loch/backup"
 	"github.com/lochlake/loch/meta"
 	"github.com/lochlake/loch/objstore"
+	"github.com/lochlake/loch/objstore/s3fault"
+	"github.com/lochlake/loch/objstore/s3test"
 )
 
 // settled is a sender whose server is stopped and started again over one folder.
 type settled struct {
 	*sender
 	dir  string
+	cfg  Config // but for the folder, the address and the log
 	said *heard
 }
 
 func (s *settled) start(t *testing.T) {
 	t.Helper()
 	s.said = &heard{}
+	cfg := s.cfg
+	cfg.Dir, cfg.Listen, cfg.CommitInterval, cfg.NoCompaction, cfg.Log = s.dir, "127.0.0.1:0", 10*time.Millisecond, true, s.said.logger()
 	var err error
-	if s.Server, err = Open(t.Context(), Config{Dir: s.dir, Listen: "127.0.0.1:0", CommitInterval: 10 * time.Millisecond, NoCompaction: true, Log: s.said.logger()}); err != nil {
+	if s.Server, err = Open(t.Context(), cfg); err != nil {
 		t.Fatal(err)
 	}
 	if s.client, err = s.Server.Client(); err != nil {
@@ -85,11 +90,9 @@ func (s *settled) exchange(t *testing.T, in string) (out string) {
 }
 
 // newSettled has sent 24 batches, the second half of them after the metadata was copied; its server is stopped.
-func newSettled(t *testing.T) (s *settled, old string) {
+func newSettled(t *testing.T, cfg Config) (s *settled, old string) {
 	t.Helper()
-	s = &settled{dir: t.TempDir()}
-	server := &Server{}
-	s.sender = &sender{Server: server}
+	s = &settled{sender: &sender{}, dir: t.TempDir(), cfg: cfg}
 	s.start(t)
 	s.sender = newSender(t, s.Server, "audit")
 	batches := func() {
@@ -112,7 +115,7 @@ func newSettled(t *testing.T) (s *settled, old string) {
 
 // TestMetadataSetBack: over an older copy of the metadata a server says so, takes nothing, answers nothing and removes nothing. The newer one back, or made anew from tables and logs, all is as it was.
 func TestMetadataSetBack(t *testing.T) {
-	s, old := newSettled(t)
+	s, old := newSettled(t, Config{})
 	newer := s.exchange(t, old)
 	before := s.files(t)
 	for path := range before { // all of a day and more ago
@@ -129,8 +132,8 @@ func TestMetadataSetBack(t *testing.T) {
 	}
 	ctx := t.Context()
 	code(t, s.send(ctx, 1), "ServiceUnavailable")
-	if out, err := s.client.Query(ctx, model.StartQueryRequest{QueryStatement: new("SELECT count(*) FROM " + s.store)}, nil, nil, nil); err == nil {
-		t.Errorf("a query is answered: %+v", out)
+	if out, err := s.client.Query(ctx, model.StartQueryRequest{QueryStatement: new("SELECT count(*) FROM " + s.store)}, nil, nil, nil); err == nil || !strings.Contains(err.Error(), "set back") {
+		t.Errorf("a query is answered: %+v, %v", out, err)
 	}
 	name := "another"
 	code(t, s.client.Call(ctx, "CreateEventDataStore", model.CreateEventDataStoreRequest{Name: &name}, &struct{}{}), "ServiceUnavailable")
@@ -175,7 +178,7 @@ func TestMetadataSetBack(t *testing.T) {
 
 // TestRecoveredFromSetBack is the same where the newer metadata is lost.
 func TestRecoveredFromSetBack(t *testing.T) {
-	s, old := newSettled(t)
+	s, old := newSettled(t, Config{})
 	s.exchange(t, old)
 	s.start(t)
 	code(t, s.send(t.Context(), 1), "ServiceUnavailable")
@@ -190,6 +193,34 @@ func TestRecoveredFromSetBack(t *testing.T) {
 	}
 	s.start(t)
 	s.awaitHealth(t, http.StatusOK, "ok\n")
+	s.check(t)
+	s.end(t)
+}
+
+// TestMetadataSetBackWhileS3IsAway: while nobody can tell whether the metadata was set back, events are taken and no table is touched; they are not lost when it was.
+func TestMetadataSetBackWhileS3IsAway(t *testing.T) {
+	srv := s3test.Start(t)
+	proxy, err := s3fault.Start(srv.Endpoint)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { proxy.Close() })
+	s, old := newSettled(t, Config{StoreURL: srv.Bucket(t, "back") + "/lake",
+		StoreS3: S3{Endpoint: proxy.URL, Region: srv.Region, PathStyle: true, AccessKey: srv.AccessKey, SecretKey: srv.SecretKey, Attempts: 2}})
+	newer := s.exchange(t, old)
+	proxy.Spoil(s3fault.Fault{Kind: s3fault.Error503})
+	s.start(t)
+	s.awaitHealth(t, http.StatusOK, "tables are not used until the transparency logs can be read")
+	s.mustSend(t, 10)
+	proxy.Mend()
+	s.awaitHealth(t, http.StatusServiceUnavailable, "store "+s.store+": its transparency log is newer than the metadata")
+	code(t, s.send(t.Context(), 1), "ServiceUnavailable")
+	s.end(t)
+
+	s.exchange(t, newer)
+	s.start(t)
+	s.awaitHealth(t, http.StatusOK, "ok\n")
+	s.mustSend(t, 10)
 	s.check(t)
 	s.end(t)
 }

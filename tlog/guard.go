@@ -145,9 +145,6 @@ func (g *Guard) look(ctx context.Context) error {
 		})
 		return nil
 	})
-	if errors.Is(err, objstore.ErrNotExist) {
-		err = nil // no log at all
-	}
 	if err = errors.Join(err, todo.Wait()); err != nil {
 		return err
 	}
@@ -188,7 +185,7 @@ func (g *Guard) compare(ctx context.Context, storeID string) error {
 	r := Reader{g.cfg.Objects, storeID}
 	signed, err := r.Checkpoint(ctx)
 	if errors.Is(err, objstore.ErrNotExist) {
-		return nil // nothing was published yet
+		return g.unpublished(ctx, storeID)
 	}
 	if err != nil {
 		return err
@@ -211,6 +208,19 @@ func (g *Guard) compare(ctx context.Context, storeID string) error {
 	err = covered(ctx, r, cp.Size, rows)
 	if err != nil && !errors.Is(err, meta.ErrSetBack) && ctx.Err() == nil {
 		err = fmt.Errorf("%w: %w", errStrange, err)
+	}
+	return err
+}
+
+// unpublished is nil where the metadata, too, says that no checkpoint of a store's log was published yet.
+func (g *Guard) unpublished(ctx context.Context, storeID string) error {
+	rows, err := g.cfg.Meta.Leaves(ctx, storeID, 1)
+	if err != nil || len(rows) > 0 && rows[0].Serial == 0 {
+		return err
+	}
+	size, err := g.cfg.Meta.LogSize(ctx, storeID)
+	if err == nil && size > 0 {
+		err = fmt.Errorf("%w: leaves of it were published, and its checkpoint is not there", errStrange)
 	}
 	return err
 }

@@ -195,6 +195,10 @@ func TestGuardCannotTell(t *testing.T) {
 	if err := g.Check(t.Context(), store); !errors.Is(err, errStrange) || errors.Is(err, meta.ErrSetBack) {
 		t.Error(err)
 	}
+	delete(w.objects.objects, at)
+	if err := g.Check(t.Context(), store); !errors.Is(err, errStrange) || errors.Is(err, meta.ErrSetBack) {
+		t.Error(err)
+	}
 	w.objects.objects[at] = good
 	if err := g.Check(t.Context(), store); err != nil {
 		t.Error(err)

@@ -267,8 +267,13 @@ func (s *Service) Close(ctx context.Context) error {
 	s.stop()
 	s.done.Wait()
 	err := s.Flush(ctx)
-	if errors.Is(err, meta.ErrSetBack) {
+	switch {
+	case errors.Is(err, meta.ErrSetBack):
 		err = nil // it was told, and nothing that could be done is undone
+	case errors.Is(err, errUnchecked):
+		if waiting, perr := s.cfg.Meta.PendingLogs(ctx); perr == nil && len(waiting) == 0 {
+			err = nil
+		}
 	}
 	s.askLast(ctx)
 	return err
