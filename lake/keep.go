@@ -7,9 +7,13 @@ import (
 	"sync"
 )
 
+// ErrChanging: a table is being made, opened or removed; a moment later it is there or not.
+var ErrChanging = errors.New("the table is being opened or removed")
+
 // Keep keeps the files of a store's table from being removed, as a running query's are: those of every snapshot that the table has now, until release is called; metadata files
 // themselves go with later commits. look is called while nothing commits to the table, so that what the metadata says of it then is what is kept; its error ends it. Of a store without a
-// table, and of a table that cannot be opened, look alone is called: nothing changes there. A table that is about to be dropped is ErrBusy.
+// table, and of a table that cannot be opened, look alone is called: nothing changes there. A table that is about to be dropped, or opens meanwhile, is
+// ErrChanging.
 func (l *Lake) Keep(ctx context.Context, storeID string, look func(ctx context.Context) error) (release func(), err error) {
 	nothing := func() {}
 	t, err := l.table(ctx, storeID)
@@ -17,7 +21,13 @@ func (l *Lake) Keep(ctx context.Context, storeID string, look func(ctx context.C
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		return nothing, look(ctx)
+		if err := look(ctx); err != nil {
+			return nil, err
+		}
+		if _, err := l.table(ctx, storeID); err == nil {
+			return nil, fmt.Errorf("store %s: %w", storeID, ErrChanging)
+		}
+		return nothing, ctx.Err()
 	}
 	t.commit.Lock()
 	defer t.commit.Unlock()
@@ -28,7 +38,7 @@ func (l *Lake) Keep(ctx context.Context, storeID string, look func(ctx context.C
 	switch {
 	case errors.Is(err, ErrNoTable) && dropped:
 		if _, err := l.db.Table(ctx, storeID); err == nil {
-			return nil, fmt.Errorf("store %s: its table is being removed: %w", storeID, ErrBusy)
+			return nil, fmt.Errorf("store %s: %w", storeID, ErrChanging)
 		}
 		return nothing, look(ctx)
 	case err != nil:

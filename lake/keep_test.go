@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"io"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/lochlake/loch/event"
@@ -77,14 +79,38 @@ func TestKeep(t *testing.T) {
 	if err := b.RetireTable(t.Context(), store); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := b.Keep(t.Context(), store, func(context.Context) error { return nil }); !errors.Is(err, ErrBusy) {
+	if _, err := b.Keep(t.Context(), store, func(context.Context) error { return nil }); !errors.Is(err, ErrChanging) {
 		t.Errorf("the files of a table that is being removed are kept: %v", err)
 	}
 	if err := b.db.RetireStore(t.Context(), store); err != nil {
 		t.Fatal(err)
 	}
+	made := b.store(t, event.CloudTrail)
+	row, err := b.db.Table(t.Context(), made)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(b.objects.LocalPath(mustKey(t, b, row.Location)), filepath.Join(b.dir, "away")); err != nil {
+		t.Fatal(err)
+	}
+	b.reopen(t)
+	_, err = b.Keep(t.Context(), made, func(context.Context) error {
+		return os.Rename(filepath.Join(b.dir, "away"), b.objects.LocalPath(mustKey(t, b, row.Location)))
+	})
+	if !errors.Is(err, ErrChanging) {
+		t.Errorf("a table that opens meanwhile: %v", err)
+	}
 	looked := false
 	if _, err := b.Keep(t.Context(), store, func(context.Context) error { looked = true; return nil }); err != nil || !looked {
 		t.Errorf("of a store whose table is gone: looked %t, %v", looked, err)
 	}
+}
+
+func mustKey(t *testing.T, b *bed, location string) string {
+	t.Helper()
+	key, ok := b.objects.Key(location)
+	if !ok {
+		t.Fatalf("%s lies outside", location)
+	}
+	return key
 }

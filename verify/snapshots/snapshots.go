@@ -276,5 +276,5 @@ func (s *Service) EndAll() {
 
 // Busy tells whether an error says that the store can be verified a little later.
 func Busy(err error) bool {
-	return errors.Is(err, lake.ErrBusy) || errors.Is(err, ErrBehind) || errors.Is(err, ErrTooMany)
+	return errors.Is(err, lake.ErrChanging) || errors.Is(err, ErrBehind) || errors.Is(err, ErrTooMany)
 }
