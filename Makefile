@@ -54,8 +54,8 @@ differential: ## statements, recorded and generated, over values and over tables
 differential-short: ## statements over tables and a hundred generated ones on a real Trino with two nodes; skipped where there is no Java 24 or Maven
 	LOCH_TRINO=1 go test ./differential -run TestTablesTrino -generated 100 -seed 1 -count=1 -timeout 30m -v
 
-tamper: ## 1,000 random changes to a lake's files and logs: each must be found, and named
-	LOCH_TAMPER_ATTEMPTS=1000 go test ./verify -run TestAnyChangedByteIsFound -count=1 -timeout 60m -v
+tamper: ## 1,000 random changes of every kind to fresh, compacted, retained, held and erased lakes: each must be found, and what was changed named
+	LOCH_TAMPER_ATTEMPTS=1000 go test ./verify -run TestTampering -count=1 -timeout 60m -v
 
 soak: build $(BUILD)/bin/versitygw ## SOAK (30m) of random load, kills, failing disk and S3 and compaction together, then everything verified and counted
 	go run ./soak -loch $(BUILD)/bin/loch -for $(SOAK)

@@ -3,6 +3,7 @@ package lake
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 
 	"github.com/apache/iceberg-go/table"
@@ -14,8 +15,9 @@ import (
 
 // Inspection is called by Inspect with what a table's metadata is made of and says; paths are relative to the table's folder.
 type Inspection struct {
-	Object func(path string, sum proof.Hash)     // the metadata file, and manifest lists and manifests of every snapshot it has
-	File   func(path string, stats *proof.Stats) // a data file of the present snapshot
+	Object  func(path string, sum proof.Hash)     // the metadata file, and manifest lists and manifests of every snapshot it has
+	Missing func(path string)                     // one of these that is not there, which ends the reading; nil: nobody asks
+	File    func(path string, stats *proof.Stats) // a data file of the present snapshot
 }
 
 // Inspect reads the metadata of a table from its location, without any server. It gives the present snapshot's id (0: none) and the kind of the table's events. An error is
@@ -46,8 +48,11 @@ func Inspect(ctx context.Context, objects objstore.Store, location string, in In
 			return err
 		}
 		b, err := files.read(uri)
-		if err == nil {
+		switch {
+		case err == nil:
 			in.Object(path, sha256.Sum256(b))
+		case errors.Is(err, objstore.ErrNotExist) && in.Missing != nil:
+			in.Missing(path)
 		}
 		return err
 	}

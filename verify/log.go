@@ -65,7 +65,7 @@ func (r *run) log(ctx context.Context, id string) (*history, SeenLog, error) {
 		}
 		for _, e := range entries {
 			if was.Size > 0 && tree.Size() == was.Size && proof.Digest(tree.Root()) != was.Root {
-				r.found(id, reader.Key(path), "the first %d leaves are not those of the last time: the log was rewritten", was.Size)
+				r.found(id, reader.Key(proof.CheckpointPath), "the first %d leaves are not those of the last time: the log was rewritten", was.Size)
 			}
 			leaf := proof.LeafHash(e)
 			tree.Add(leaf)

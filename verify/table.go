@@ -64,6 +64,7 @@ func (r *run) table(ctx context.Context, id string, h *history, row meta.Table) 
 				r.found(id, folder+path, "changed: its SHA-256 is %s, and by the log %s", proof.Digest(sum), want)
 			}
 		},
+		Missing: func(path string) { r.found(id, folder+path, "missing") },
 		File: func(path string, stats *proof.Stats) {
 			f, ok := left[path]
 			delete(left, path)
