@@ -1,6 +1,7 @@
 package lake
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -151,6 +152,7 @@ func (c *checker) columns(ctx context.Context, rows int64, said *proof.Stats) er
 		}
 	}
 	strayed := false
+	var writer, provenance string // of the row before
 	for _, leaf := range leaves {
 		id := c.w.lay.leaves[leaf].path == "eventid"
 		told, kept, held := c.told(leaf), c.w.lay.kept(leaf), &c.held[leaf]
@@ -163,7 +165,7 @@ func (c *checker) columns(ctx context.Context, rows int64, said *proof.Stats) er
 					c.tell("row %d: decoder version %d filled it, and column %s, which came with %d, holds something", row, r.decoder, c.w.lay.leaves[leaf].path, c.w.lay.leaves[leaf].since)
 				}
 			case told:
-				r.sum += v.sum(&c.w.hash) * weight(leaf)
+				r.sum += c.w.sum(v) * weight(leaf)
 			}
 			if id {
 				r.id = v.text()
@@ -178,9 +180,11 @@ func (c *checker) columns(ctx context.Context, rows int64, said *proof.Stats) er
 					c.tell("row %d is of %s, and by %s the file's events are of %s: queries would miss it", row, dayName(dayOf(r.time)), manifestSays, dayName(said.Day))
 				}
 			case h.writer:
-				r.Writer = v.text()
+				r.Writer = v.same(writer)
+				writer = r.Writer
 			case h.provenance:
-				r.Provenance = v.text()
+				r.Provenance = v.same(provenance)
+				provenance = r.Provenance
 			case h.epoch:
 				r.Epoch = v.num()
 			case h.sequence:
@@ -211,12 +215,23 @@ func (c *checker) columns(ctx context.Context, rows int64, said *proof.Stats) er
 // null tells whether the column holds nothing for the row, nor for anything around it.
 func (c *cell) null() bool { return len(c.defs) == 1 && c.defs[0] == 0 }
 
-// text is the cell's text, "" where it has none.
-func (c *cell) text() string {
+// bytes is the cell's text, nil where it has none, until the next cell is read.
+func (c *cell) bytes() []byte {
 	if len(c.raw) < 4 {
-		return ""
+		return nil
 	}
-	return string(c.raw[4 : 4+binary.LittleEndian.Uint32(c.raw)])
+	return c.raw[4 : 4+binary.LittleEndian.Uint32(c.raw)]
+}
+
+// text is the cell's text, "" where it has none.
+func (c *cell) text() string { return string(c.bytes()) }
+
+// same is the cell's text, in the memory of another where that is equal.
+func (c *cell) same(other string) string {
+	if other == string(c.bytes()) {
+		return other
+	}
+	return c.text()
 }
 
 func (c *cell) num() int64 {
@@ -232,11 +247,11 @@ func (c *checker) texts(ctx context.Context) error {
 	held := &c.held[c.w.lay.hidden.text]
 	err := c.w.read(ctx, c.src, c.w.lay.hidden.text, everyGroup, func(row int64, v *cell) error {
 		held.cell(row, v)
-		if erased, ok := proof.ParseTombstone([]byte(v.text())); ok {
+		if erased, ok := proof.ParseTombstone(v.bytes()); ok {
 			return c.tombstone(ctx, row, erased)
 		}
-		c.rows[row].sum += v.sum(&c.w.hash) * weight(c.w.lay.hidden.text)
-		if err := c.add(row, []byte(v.text())); err != nil {
+		c.rows[row].sum += c.w.sum(v) * weight(c.w.lay.hidden.text)
+		if err := c.add(row, bytes.Clone(v.bytes())); err != nil {
 			return err
 		}
 		if len(c.batch) == checkRows {
@@ -323,7 +338,7 @@ func (c *checker) compare(ctx context.Context) error {
 		if c.told(leaf) {
 			c.sh.cols[leaf].each(len(want), func(row int, v *cell) {
 				if !c.late(leaf, &c.rows[c.first+int64(row)]) {
-					want[row] += v.sum(&c.w.hash) * weight(leaf)
+					want[row] += c.w.sum(v) * weight(leaf)
 				}
 			})
 		}

@@ -286,6 +286,9 @@ func (c *dayCheck) file(ctx context.Context, f proof.DataFile) error {
 	return c.events(ctx, f, key, path)
 }
 
+// copyBuffers: to make and clear a buffer for each of many files takes as long as hashing them.
+var copyBuffers = sync.Pool{New: func() any { return new([1 << 20]byte) }}
+
 type hashOnly struct{ hash.Hash }
 
 // copy stops soon after the size that the log has, for an untrusted server may send without end.
@@ -294,13 +297,14 @@ func (c *dayCheck) copy(ctx context.Context, key string, size int64, to io.Write
 	if err != nil {
 		return 0, err
 	}
-	buf := make([]byte, 1<<20)
+	buf := copyBuffers.Get().(*[1 << 20]byte)
+	defer copyBuffers.Put(buf)
 	for err == nil && n <= size {
 		if err = ctx.Err(); err != nil {
 			break
 		}
 		var m int
-		m, err = in.Read(buf)
+		m, err = in.Read(buf[:])
 		if _, werr := to.Write(buf[:m]); werr != nil {
 			err = werr
 		}
