@@ -52,7 +52,7 @@ func main() {
 		seed    = flag.Uint64("seed", 1, "seed of the generated events")
 		logs    = flag.String("logs", "", "measure over the log files of this folder, instead of generated ones")
 		corpus  = flag.String("corpus", "../shared/corpus/cloudtrail", "a second folder of log files; left out where it is not there")
-		only    = flag.String("only", "", "what to measure, comma-separated: floor, duckdb, lake, ingest, server, queries, audit, overload, growth, commits, beside, needle; all but the last four by default")
+		only    = flag.String("only", "", "what to measure, comma-separated: floor, duckdb, lake, ingest, server, queries, audit, overload, growth, commits, beside, verify, needle; all but the last five by default")
 		runs    = flag.Int("runs", 1, "how often each subject runs; the least CPU time counts")
 		profile = flag.String("profile", "", "write CPU profiles of the children to this folder")
 		loch    = flag.String("loch", "build/bin/loch", "the loch binary, for what is measured through a server; left out where it is not there")
@@ -127,6 +127,13 @@ func measure(ctx context.Context, opt options) error {
 			continue
 		}
 		out, err := spawn(ctx, name, work, "-loch", opt.loch, "-events", fmt.Sprint(opt.events), "-seed", fmt.Sprint(opt.seed), opt.logs)
+		if err != nil {
+			return err
+		}
+		os.Stdout.Write(out.said)
+	}
+	if opt.loch != "" && slices.Contains(strings.Split(opt.only, ","), "verify") {
+		out, err := spawn(ctx, "verify", work, "-loch", opt.loch, opt.logs)
 		if err != nil {
 			return err
 		}
@@ -323,6 +330,8 @@ func beChild(ctx context.Context, name, logs string, opt options) error {
 		return overload(ctx, opt.loch, dir, opt.events, opt.seed)
 	case "needle":
 		return needles(ctx, opt.loch, logs, dir, opt.seed)
+	case "verify":
+		return verifies(ctx, opt.loch, logs, dir)
 	case "queries":
 		return queries(ctx, opt.loch, logs, filepath.Join(dir, "data"))
 	}
