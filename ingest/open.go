@@ -222,8 +222,11 @@ func (in *Ingest) again(sequence int64, e *entry, wanted []share) error {
 	return nil
 }
 
-// appliedBy is the store's Applied, or everything for a store that is no more. It tries until it knows.
+// appliedBy is the Applied of a store that the metadata does not know: everything where it is no more, nothing while it may be there. It tries until it knows.
 func (in *Ingest) appliedBy(id string) (applied int64, err error) {
+	if in.cfg.Sound() != nil {
+		return 0, nil // whether it is no more, its own applier finds out when that can be known: others need not wait
+	}
 	err = in.retry("read the table's state", id, func() (err error) {
 		applied, err = in.cfg.Tables.Applied(in.ctx, id)
 		return err

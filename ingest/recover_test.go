@@ -406,7 +406,10 @@ func TestMetadataSetBack(t *testing.T) {
 		c.Tables, c.Logger = tables, quiet
 		c.Sound = func() error { return *known.Load() }
 	})
-	for tries := 0; tries < 3; { // of the store that it does not know
+	for s.Replaying() { // nobody waits for the store that it does not know
+		runtime.Gosched()
+	}
+	for tries := 0; tries < 3; { // of that
 		for _, stall := range s.Stalls() {
 			if stall.Store == storeID(1) {
 				tries = stall.Tries
