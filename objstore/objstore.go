@@ -17,6 +17,9 @@ var ErrNotExist = errors.New("object does not exist")
 // ErrExists: a create-only Put found the key taken.
 var ErrExists = errors.New("object exists already")
 
+// ErrUnsupported: the store does not know what was asked of it (HTTP status 501), a create-only Put for example.
+var ErrUnsupported = errors.New("the store does not support this")
+
 // ErrNoBucket: the bucket does not exist.
 var ErrNoBucket = errors.New("bucket does not exist")
 

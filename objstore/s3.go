@@ -161,6 +161,8 @@ func (s *S3) fault(op, key string, err error) error {
 		return fmt.Errorf("%s s3://%s/%s%s: %w: %w", op, s.bucket, s.prefix, key, ErrNoBucket, err)
 	case status == http.StatusForbidden:
 		return fmt.Errorf("%s s3://%s/%s%s: %w: %w", op, s.bucket, s.prefix, key, ErrDenied, err)
+	case status == http.StatusNotImplemented:
+		return fmt.Errorf("%s s3://%s/%s%s: %w: %w", op, s.bucket, s.prefix, key, ErrUnsupported, err)
 	case status == http.StatusPreconditionFailed:
 		return fmt.Errorf("%s s3://%s/%s%s: %w", op, s.bucket, s.prefix, key, ErrExists)
 	}

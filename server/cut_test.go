@@ -142,14 +142,19 @@ func TestCutAnswers(t *testing.T) {
 	}
 }
 
-// TestLostRaces: every write that wants its name to be free is told that it is taken. Copies of the metadata are put under another name when that is over; a backup is no point, and says
+// TestLostRaces: every write that wants its name to be free is told that it is taken. The bucket is not claimed, and no table used, until that is over. Copies of the metadata are put under another name when that is over; a backup is no point, and says
 // so, and the next one is; tables and logs, whose names are new or whose content is the same, go on.
 func TestLostRaces(t *testing.T) {
 	p := newSpoiling(t, "races")
 	said := &heard{}
 	cfg := p.config(t)
 	cfg.Log = said.logger()
-	s := newSender(t, open(t, cfg), "kept")
+	var first *Server
+	p.during(t, s3fault.Fault{Kind: s3fault.LostRace}, "the first start's claim", func() {
+		first = open(t, cfg)
+		first.awaitHealth(t, http.StatusOK, "tables are not used")
+	})
+	s := newSender(t, first, "kept")
 	newest := func() (key string) {
 		t.Helper()
 		err := s.objects.List(t.Context(), "metadata/", "", func(o objstore.Object) error { key = o.Key; return nil })
@@ -206,18 +211,21 @@ func TestLostRaces(t *testing.T) {
 		t.Errorf("the point %s: %v, %v", found.Name, problems, err)
 	}
 
-	restoring := backup.Restoring{From: target, Point: found, Dir: filepath.Join(t.TempDir(), "data")}
-	back := p.server.Config(p.bucket + "/restored")
-	back.Endpoint, back.Attempts = p.URL, 2
-	if restoring.Objects, err = objstore.OpenS3(t.Context(), back); err != nil {
-		t.Fatal(err)
+	restore := func(prefix string) error {
+		back := p.server.Config(p.bucket + prefix)
+		back.Endpoint, back.Attempts = p.URL, 2
+		objects, err := objstore.OpenS3(t.Context(), back)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return backup.Restore(t.Context(), backup.Restoring{From: target, Point: found, Dir: filepath.Join(t.TempDir(), "data"), Objects: objects})
 	}
 	p.during(t, s3fault.Fault{Kind: s3fault.LostRace}, "a restore", func() {
-		if err := backup.Restore(t.Context(), restoring); !errors.Is(err, objstore.ErrExists) {
+		if err := restore("/lost"); !errors.Is(err, objstore.ErrExists) {
 			t.Errorf("files were put back over others: %v", err)
 		}
 	})
-	if err := backup.Restore(t.Context(), restoring); err != nil {
+	if err := restore("/restored"); err != nil {
 		t.Error(err)
 	}
 	s.mustSend(t, 10)

@@ -15,14 +15,20 @@ import (
 // guardTime is how long a start waits to learn whether the metadata is as new as the logs: as for its tables, since both lie in the object store. What comes meanwhile is in the durable log.
 const guardTime = 5 * time.Second
 
-// openGuard holds the metadata against the logs. Where it was set back the server serves all the same, to say so: it takes nothing, answers no query and changes nothing.
-func (s *Server) openGuard(ctx context.Context, objects objstore.Store) {
-	s.guard = tlog.NewGuard(tlog.GuardConfig{Meta: s.db, Objects: objects, Key: s.logKey.Public(), Logger: s.log, Registerer: s.metrics})
+// openGuard holds the metadata against the logs. Where it was set back the server serves all the same, to say so: it takes nothing, answers no query and changes nothing. Another server's bucket is an
+// error.
+func (s *Server) openGuard(ctx context.Context, objects objstore.Store) error {
+	s.guard = tlog.NewGuard(tlog.GuardConfig{Meta: s.db, Objects: objects, Key: s.logKey.Public(), Shared: s.bucket != nil, Logger: s.log, Registerer: s.metrics})
 	ctx, cancel := context.WithTimeout(ctx, guardTime)
 	defer cancel()
-	if err := s.guard.Check(ctx, ""); err != nil && !errors.Is(err, meta.ErrSetBack) { // which the guard has told
+	err := s.guard.Check(ctx, "")
+	if errors.Is(err, tlog.ErrForeign) {
+		return err
+	}
+	if err != nil && !errors.Is(err, meta.ErrSetBack) { // which the guard has told
 		s.log.Error("tables are not used until the transparency logs can be read; events wait in the durable log", "error", err)
 	}
+	return nil
 }
 
 // sound is metadata in which users change nothing while it is known to be an older one: the change would be lost when the newer is back.

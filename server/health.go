@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/lochlake/loch/meta"
+	"github.com/lochlake/loch/tlog"
 )
 
 // health answers 200 while events are taken and the metadata can be read, else 503. What makes neither impossible, but keeps events from their tables, follows in
@@ -31,7 +32,9 @@ func (s *Server) health(w http.ResponseWriter, r *http.Request) {
 	for _, id := range s.guard.SetBack() {
 		down(fmt.Sprintf("store %s: its transparency log is newer than the metadata, which was set back: events are refused, and nothing is committed, answered or removed, until the newer metadata is back or loch recover has made it anew", id), s.guard.Known())
 	}
-	if err := s.guard.Known(); err != nil && !errors.Is(err, meta.ErrSetBack) {
+	if err := s.guard.Known(); errors.Is(err, tlog.ErrForeign) {
+		lines = append(lines, "warning: tables are not used, and events wait in the durable log: the bucket holds another server's lake")
+	} else if err != nil && !errors.Is(err, meta.ErrSetBack) {
 		lines = append(lines, "tables are not used until the transparency logs can be read: events wait in the durable log")
 	}
 	if s.ingest.Replaying() {

@@ -190,7 +190,9 @@ func (s *Server) open(ctx, run context.Context) error {
 	if s.logKey, err = backup.OpenProofKey(ctx, s.db, cfg.KeyDir); err != nil { // made by the first start
 		return err
 	}
-	s.openGuard(ctx, objects)
+	if err := s.openGuard(ctx, objects); err != nil {
+		return err
+	}
 	if s.lake, err = lake.Open(ctx, lake.Config{Objects: objects, Meta: s.db, Check: s.guard.Check, Logger: s.log, Registerer: s.metrics}); err != nil {
 		return err
 	}

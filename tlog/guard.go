@@ -25,6 +25,7 @@ type GuardConfig struct {
 	Meta       Meta
 	Objects    objstore.Store
 	Key        proof.PublicKey
+	Shared     bool                  // others may reach Objects, a bucket: it is claimed for this server, and another one's is ErrForeign
 	Logger     *slog.Logger          // nil: nothing is logged
 	Registerer prometheus.Registerer // nil: metrics are counted and not exposed
 }
@@ -48,6 +49,7 @@ type Guard struct {
 
 	mu      sync.Mutex
 	whole   bool             // every log was looked at, and none says that the metadata was set back
+	why     error            // the last look came to no end
 	agree   map[string]bool  // logs that were looked at
 	strange map[string]error // logs that do not tell: their checkpoint or what it covers cannot be read as theirs
 	back    map[string]error // logs that the metadata is older than
@@ -76,10 +78,13 @@ func (g *Guard) known() error {
 	for _, id := range slices.Sorted(maps.Keys(g.back)) {
 		return g.back[id]
 	}
-	if !g.whole {
-		return errUnchecked
+	switch {
+	case g.whole:
+		return nil
+	case g.why != nil:
+		return g.why
 	}
-	return nil
+	return errUnchecked
 }
 
 // SetBack lists the stores whose logs the metadata is older than, sorted.
@@ -105,7 +110,11 @@ func (g *Guard) Check(ctx context.Context, storeID string) error {
 	}
 	defer func() { <-g.turn }()
 	if err := g.look(ctx); err != nil {
-		return fmt.Errorf("%w: %w", errUnchecked, err)
+		err = fmt.Errorf("%w: %w", errUnchecked, err)
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		g.why = err
+		return err
 	}
 	if err := g.Known(); err != nil {
 		return err
@@ -147,6 +156,11 @@ func (g *Guard) look(ctx context.Context) error {
 	})
 	if err = errors.Join(err, todo.Wait()); err != nil {
 		return err
+	}
+	if g.cfg.Shared {
+		if err := g.claim(ctx); err != nil {
+			return err
+		}
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()

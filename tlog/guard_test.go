@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/lochlake/loch/meta"
+	"github.com/lochlake/loch/objstore"
 	"github.com/lochlake/loch/proof"
 )
 
@@ -202,5 +203,51 @@ func TestGuardCannotTell(t *testing.T) {
 	w.objects.objects[at] = good
 	if err := g.Check(t.Context(), store); err != nil {
 		t.Error(err)
+	}
+}
+
+// simple is a store without create-only writes.
+type simple struct{ *memory }
+
+func (s simple) Put(ctx context.Context, key string, r io.Reader, size int64, onlyNew bool) error {
+	if onlyNew {
+		return objstore.ErrUnsupported
+	}
+	return s.memory.Put(ctx, key, r, size, false)
+}
+
+// TestClaim: a bucket is the first server's that finds it free, and stays so. One with logs of another key, and without a claim, is claimed by nobody but who signs them.
+func TestClaim(t *testing.T) {
+	w := newWorld(t)
+	stranger := proof.NewKey(bytes.Repeat([]byte{77}, proof.SeedSize)).Public()
+	check := func(who proof.PublicKey) error {
+		return NewGuard(GuardConfig{Meta: w.db, Objects: w.objects, Key: who, Shared: true}).Check(t.Context(), "")
+	}
+	w.add(3)
+	w.flush()
+	claimed := func() bool {
+		w.objects.mu.Lock()
+		defer w.objects.mu.Unlock()
+		_, ok := w.objects.objects[ownerKey]
+		return ok
+	}
+	if err := check(stranger); err != nil || claimed() {
+		t.Errorf("beside a log of another key: %v, claimed %v", err, claimed())
+	}
+	for range 2 {
+		if err := check(key.Public()); err != nil || !claimed() {
+			t.Errorf("%v, claimed %v", err, claimed())
+		}
+	}
+	err := check(stranger)
+	if !errors.Is(err, ErrForeign) || !strings.Contains(err.Error(), key.Public().String()) || !strings.Contains(err.Error(), stranger.String()) {
+		t.Errorf("another's bucket: %v", err)
+	}
+	delete(w.objects.objects, ownerKey)
+	if err := NewGuard(GuardConfig{Meta: w.db, Objects: simple{w.objects}, Key: key.Public(), Shared: true}).Check(t.Context(), ""); err != nil || !claimed() {
+		t.Errorf("without create-only writes: %v, claimed %v", err, claimed())
+	}
+	if err := check(stranger); !errors.Is(err, ErrForeign) {
+		t.Errorf("another's bucket: %v", err)
 	}
 }

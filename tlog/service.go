@@ -103,7 +103,7 @@ func newService(cfg Config) *Service {
 	s := &Service{cfg: cfg, log: cfg.Logger, turn: make(chan struct{}, 1), open: map[string]*appender{}, told: map[string]string{}}
 	s.metrics(cfg.Registerer)
 	if s.guard = cfg.Guard; s.guard == nil {
-		s.guard = NewGuard(GuardConfig{cfg.Meta, cfg.Objects, cfg.Key.Public(), cfg.Logger, cfg.Registerer})
+		s.guard = NewGuard(GuardConfig{Meta: cfg.Meta, Objects: cfg.Objects, Key: cfg.Key.Public(), Logger: cfg.Logger, Registerer: cfg.Registerer})
 	}
 	for _, w := range cfg.Witnesses {
 		s.cosigners = append(s.cosigners, newCosigner(s, w))

@@ -43,9 +43,14 @@ func (m *memory) step() error {
 	return nil
 }
 
-func (m *memory) Put(_ context.Context, key string, r io.Reader, _ int64, _ bool) error {
+func (m *memory) URI(key string) string { return "memory:///" + key }
+
+func (m *memory) Put(_ context.Context, key string, r io.Reader, _ int64, onlyNew bool) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if _, ok := m.objects[key]; ok && onlyNew {
+		return objstore.ErrExists
+	}
 	if err := m.step(); err != nil {
 		return err
 	}
