@@ -2,7 +2,6 @@ package server
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,6 +10,7 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -150,16 +150,22 @@ func TestVerifyRunning(t *testing.T) {
 	if report := r.clean(verify.Options{Full: true, Seen: seen}); report.Stores != 2 || len(seen) != 2 || len(report.Unverified) > 0 {
 		t.Errorf("without events: %+v %v", report, seen)
 	}
-	ctx, stop := context.WithCancel(t.Context())
-	var sending sync.WaitGroup
-	var sent error
-	sending.Go(func() {
-		for ctx.Err() == nil && sent == nil {
-			if err := s.send(ctx, 3); ctx.Err() == nil {
-				sent = err
+	stop := make(chan struct{})
+	sending := make(chan error, 1)
+	go func() {
+		for {
+			select {
+			case <-stop: // between two calls: one that was cut off might have its events taken later
+				sending <- nil
+				return
+			default:
+			}
+			if err := s.send(t.Context(), 3); err != nil {
+				sending <- err
+				return
 			}
 		}
-	})
+	}()
 	var last int64
 	for n := 0; n < 40 && last < 600; n++ {
 		var progress int64
@@ -174,16 +180,23 @@ func TestVerifyRunning(t *testing.T) {
 		}
 		last = report.Events
 	}
-	stop()
-	sending.Wait()
-	if sent != nil {
-		t.Fatal(sent)
+	close(stop)
+	if err := <-sending; err != nil {
+		t.Fatal(err)
 	}
 	if err := s.Flush(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	report := r.clean(verify.Options{Full: true, Seen: seen})
-	still, err := verify.Run(t.Context(), verify.Options{Objects: s.objects, Meta: s.db, Key: s.ProofKey(), Full: true})
+	if err := s.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	db, err := meta.OpenSQLite(t.Context(), filepath.Join(s.cfg.Dir, "meta.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	still, err := verify.Run(t.Context(), verify.Options{Objects: s.objects, Meta: db, Key: s.ProofKey(), Full: true})
 	if err != nil || len(still.Findings) > 0 {
 		t.Fatalf("%+v, %v", still, err)
 	}

@@ -115,11 +115,12 @@ func (r *run) found(store, object, format string, args ...any) {
 
 // progress adds to what is done. Two goroutines may tell it at once; the numbers never fall.
 func (r *run) progress(bytes, events int64) {
-	done, n := r.done.Add(bytes), r.events.Add(events)
+	r.done.Add(bytes)
+	r.events.Add(events)
 	if r.Progress != nil {
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		r.Progress(done, r.total.Load(), n)
+		r.Progress(r.done.Load(), r.total.Load(), r.events.Load())
 	}
 }
 
