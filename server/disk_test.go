@@ -91,7 +91,7 @@ func TestSickDisk(t *testing.T) {
 			}}
 			said := &heard{}
 			// Nothing is committed unless it is asked for: what was accepted is in the log alone.
-			s := newSender(t, open(t, Config{CommitInterval: time.Hour, Disk: under, Log: said.logger()}), "kept")
+			s := newSender(t, open(t, Config{CommitInterval: time.Hour, NoCompaction: true, Disk: under, Log: said.logger()}), "kept")
 			for round := range 2 {
 				for range 3 {
 					s.mustSend(t, 10)

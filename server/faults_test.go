@@ -196,7 +196,7 @@ func TestS3Faults(t *testing.T) {
 			if kind == s3fault.Hang {
 				stall = 3 * time.Second
 			}
-			s := newSender(t, open(t, Config{StoreURL: bucket + "/lake", CommitInterval: 20 * time.Millisecond, Log: said.logger(),
+			s := newSender(t, open(t, Config{StoreURL: bucket + "/lake", CommitInterval: 20 * time.Millisecond, NoCompaction: true, Log: said.logger(),
 				StoreS3: S3{Endpoint: proxy.URL, Region: srv.Region, PathStyle: true, AccessKey: srv.AccessKey, SecretKey: srv.SecretKey, Attempts: 2, Stall: stall}}), "kept")
 			s.mustSend(t, 10)
 			if err := s.Flush(t.Context()); err != nil {
@@ -235,7 +235,11 @@ func TestS3FaultsAtRandom(t *testing.T) {
 	said := &heard{}
 	cfg := Config{Dir: t.TempDir(), Listen: "127.0.0.1:0", StoreURL: bucket + "/lake", CommitInterval: time.Millisecond, CompactionQuiet: time.Millisecond, CompactionEvery: time.Millisecond, CompactionShare: 1, AuditEventsRate: 1e6, Log: said.logger(),
 		StoreS3: S3{Endpoint: proxy.URL, Region: srv.Region, PathStyle: true, AccessKey: srv.AccessKey, SecretKey: srv.SecretKey, Attempts: 2, Stall: 3 * time.Second}}
-	s := newSender(t, open(t, cfg), "kept")
+	first, err := Open(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newSender(t, first, "kept")
 	for range 2 {
 		for _, kind := range commitFaults {
 			proxy.Spoil(s3fault.Fault{Kind: kind, Share: 0.3})
@@ -252,5 +256,10 @@ func TestS3FaultsAtRandom(t *testing.T) {
 		s.mustSend(t, 3)
 		time.Sleep(5 * time.Millisecond)
 	}
+	if err := first.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	cfg.NoCompaction = true // it would go on while the lake is verified
+	s.Server = open(t, cfg)
 	s.check(t)
 }
