@@ -189,7 +189,9 @@ func (r *run) files(ctx context.Context, id string, h *history, kind event.Kind,
 		slices.SortFunc(files, func(a, b proof.DataFile) int { return strings.Compare(a.Path, b.Path) })
 		var events int64
 		for _, f := range files {
-			events += f.Rows
+			if r.Full {
+				events += f.Rows
+			}
 		}
 		events = max(0, min(events, eventsAtOnce))
 		if room.Acquire(gctx, events) != nil {
