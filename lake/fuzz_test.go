@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/apache/arrow-go/v18/parquet"
+
 	"github.com/lochlake/loch/event"
 	"github.com/lochlake/loch/generate"
 )
@@ -76,4 +78,27 @@ func FuzzBloomBits(f *testing.F) {
 		}
 		bloomHas(bits, 1<<64-1)
 	})
+}
+
+func FuzzPageHead(f *testing.F) {
+	f.Add(appendPageHeader(nil, dataPage, parquet.Encodings.Plain, 1000, 1<<20, 1<<18))
+	f.Add(appendPageHeader(nil, dictionaryPage, parquet.Encodings.Plain, 3, 70, 70))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		h, err := readPageHead(b)
+		if err == nil && (h.size <= 0 || h.size > len(b)) {
+			t.Fatalf("%d of %d bytes", h.size, len(b))
+		}
+	})
+}
+
+func TestPageHead(t *testing.T) {
+	b := appendPageHeader(nil, dataPage, parquet.Encodings.Plain, 1000, 1<<20, 1<<18)
+	if h, err := readPageHead(append(b, 1, 2, 3)); err != nil || h != (pageHead{dataPage, 1 << 18, 1000, len(b)}) {
+		t.Errorf("%+v, %v", h, err)
+	}
+	for n := range b {
+		if _, err := readPageHead(b[:n]); err == nil {
+			t.Errorf("%d bytes of %d are a header", n, len(b))
+		}
+	}
 }
