@@ -367,7 +367,7 @@ func TestTableSorted(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		tab := newTable(firstTable)
 		var all []Key
-		// Few high bits in use: long clusters, over the end of the slots too.
+		// Few high bits in use: few buckets with many keys.
 		top := rapid.SampledFrom([]uint64{0, 1 << 63, 0xfff << 52, 0xffffffffffffffff}).Draw(t, "top")
 		for range rapid.IntRange(0, 1500).Draw(t, "n") {
 			k := Key{fp: rapid.Uint64().Draw(t, "fp") | top}

@@ -2,50 +2,49 @@ package identity
 
 import "slices"
 
-// table holds the newest keys in memory: open addressing with linear probing, no deletion. Several keys may share a fingerprint.
-// Fingerprints are uniform; 0 marks an empty slot and is kept apart. A key's slot is given by the high bits of its fingerprint, so that
-// the slots are nearly in order already when they are to be sorted.
+// table holds the newest keys in memory, in buckets by the high bits of their fingerprints. Several keys may share a fingerprint.
 //
-// Most keys are new, and a look at a slot far from the last one is a cache miss. So a small filter comes first, which says of nearly all of them that they
-// are not there: a word for eight slots, three bits of it for a key.
+// Nearly every key is new. Entering it must not wait for memory, so it is appended to its bucket: as many places are written to as there are buckets, which the caches
+// hold, where a hash table of the same size misses them with every key. Asking for it must not either, so a small filter, the sieve, comes first, which says
+// of nearly all that they are not there; only what passes it has its bucket read. And buckets are nearly the order in which a run wants the keys.
 type table struct {
-	slots []Key
-	sieve []uint64
-	shift uint  // 64 less the bits of a slot's number
-	zero  []Key // keys with fingerprint 0
-	n     int
-	first int64 // least and greatest sequence of the records that brought the keys
-	last  int64
-}
-
-// newTable makes a table of 1 << bits slots, to begin with.
-func newTable(bits uint) *table {
-	return &table{slots: make([]Key, 1<<bits), sieve: make([]uint64, 1<<bits/sieveSlots), shift: 64 - bits}
+	buckets [][]Key
+	sieve   []uint64
+	shift   uint // 64 less the bits of a bucket's number
+	n       int
+	first   int64 // least and greatest sequence of the records that brought the keys
+	last    int64
 }
 
 const (
-	firstTable = 10 // bits
-	sieveSlots = 8  // for each word of the sieve
+	firstTable  = 3   // bits of a bucket's number, to begin with
+	bucketKeys  = 128 // on average, before there are twice as many buckets
+	bucketRoom  = 170 // keys for which a bucket of a table that begins full-grown has room: 4 kB; of 10,000 buckets one or two have more
+	bucketWords = 16  // of the sieve: 8 bits for each key
+	sieveBits   = 6   // of a fingerprint, to choose a bit of a word
 )
+
+// newTable makes a table of 1 << bits buckets, to begin with.
+func newTable(bits uint) *table {
+	return &table{buckets: make([][]Key, 1<<bits), sieve: make([]uint64, bucketWords<<bits), shift: 64 - bits}
+}
 
 // sieved gives the fingerprint's word of the sieve, and its bits in it: by the lowest of the fingerprint, since the highest choose the word.
 func (t *table) sieved(fp uint64) (word, bits uint64) {
-	return fp >> t.shift / sieveSlots, 1<<(fp&63) | 1<<(fp>>6&63) | 1<<(fp>>12&63)
+	const mask = 1<<sieveBits - 1
+	return fp >> (t.shift - 4), 1<<(fp&mask) | 1<<(fp>>sieveBits&mask) | 1<<(fp>>(2*sieveBits)&mask)
 }
 
 // find tells whether the fingerprint is there, and whether the key itself is.
 func (t *table) find(k Key) (fp, exact bool) {
-	if k.fp == 0 {
-		return len(t.zero) > 0, slices.Contains(t.zero, k)
-	}
 	if word, bits := t.sieved(k.fp); t.sieve[word]&bits != bits {
 		return false, false
 	}
-	mask := uint64(len(t.slots) - 1)
-	for i := k.fp >> t.shift; t.slots[i].fp != 0; i = (i + 1) & mask {
-		if t.slots[i].fp == k.fp {
+	bucket := t.buckets[k.fp>>t.shift]
+	for i := range bucket {
+		if bucket[i].fp == k.fp {
 			fp = true
-			if t.slots[i].hash == k.hash {
+			if bucket[i].hash == k.hash {
 				return true, true
 			}
 		}
@@ -60,20 +59,8 @@ func (t *table) add(k Key, first, last int64) {
 	}
 	t.first, t.last = min(t.first, first), max(t.last, last)
 	t.n++
-	if k.fp == 0 {
-		t.zero = append(t.zero, k)
-		return
-	}
-	if t.n > len(t.slots)/4*3 {
-		old := t.slots
-		t.slots = make([]Key, 2*len(old))
-		t.sieve = make([]uint64, 2*len(t.sieve))
-		t.shift--
-		for _, o := range old {
-			if o.fp != 0 {
-				t.place(o)
-			}
-		}
+	if t.n > bucketKeys*len(t.buckets) {
+		t.split()
 	}
 	t.place(k)
 }
@@ -81,34 +68,32 @@ func (t *table) add(k Key, first, last int64) {
 func (t *table) place(k Key) {
 	word, bits := t.sieved(k.fp)
 	t.sieve[word] |= bits
-	mask := uint64(len(t.slots) - 1)
-	i := k.fp >> t.shift
-	for t.slots[i].fp != 0 {
-		i = (i + 1) & mask
+	bucket := &t.buckets[k.fp>>t.shift]
+	if *bucket == nil {
+		*bucket = make([]Key, 0, bucketRoom)
 	}
-	t.slots[i] = k
+	*bucket = append(*bucket, k)
+}
+
+// split makes two buckets of each.
+func (t *table) split() {
+	old := t.buckets
+	*t = table{buckets: make([][]Key, 2*len(old)), sieve: make([]uint64, 2*len(t.sieve)), shift: t.shift - 1, n: t.n, first: t.first, last: t.last}
+	for i, bucket := range old {
+		for _, k := range bucket {
+			t.place(k)
+		}
+		old[i] = nil
+	}
 }
 
 // sorted gives the keys in order.
 func (t *table) sorted() []Key {
 	keys := make([]Key, 0, t.n)
-	keys = append(keys, t.zero...)
-	slices.SortFunc(keys, compare)
-	var wrapped []Key // probing went over the end: these come last
-	for i, k := range t.slots {
-		switch {
-		case k.fp == 0:
-		case k.fp>>t.shift > uint64(i):
-			wrapped = append(wrapped, k)
-		default:
-			keys = append(keys, k)
-		}
-	}
-	keys = append(keys, wrapped...)
-	for i := 1; i < len(keys); i++ { // insertion: no key is farther from its place than its cluster is long
-		for j := i; j > 0 && compare(keys[j-1], keys[j]) > 0; j-- {
-			keys[j-1], keys[j] = keys[j], keys[j-1]
-		}
+	for _, bucket := range t.buckets {
+		from := len(keys)
+		keys = append(keys, bucket...)
+		slices.SortFunc(keys[from:], compare)
 	}
 	return keys
 }
