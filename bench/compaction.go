@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/lochlake/loch/disk"
 	"github.com/lochlake/loch/event"
 	"github.com/lochlake/loch/generate"
 	"github.com/lochlake/loch/lake"
@@ -130,7 +131,7 @@ const besideLead = 40
 // of them is first changes from pair to pair, so that neither kind gains by what grows, or by a machine that becomes slower.
 func beside(ctx context.Context, files []string, work string) error {
 	registry := prometheus.NewRegistry()
-	p, err := openPipeline(ctx, work, registry)
+	p, err := openPipeline(ctx, work, registry, disk.OS)
 	if err != nil {
 		return err
 	}

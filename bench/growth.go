@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"github.com/lochlake/loch/disk"
 )
 
 const (
@@ -21,7 +23,7 @@ const (
 // growth brings the files in ten parts, and prints what each cost: the last should cost what the first did. The machine's speed changes within the half an hour that it takes,
 // so the floor is measured again and again, and each part's cost is told in units of the floor at its time. Page faults and written blocks are counts that do not hang on speed.
 func growth(ctx context.Context, files []string, work, profile string) error {
-	p, err := openPipeline(ctx, work, nil)
+	p, err := openPipeline(ctx, work, nil, disk.OS)
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync/atomic"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/lochlake/loch/disk"
 	"github.com/lochlake/loch/event"
 	"github.com/lochlake/loch/ingest"
 	"github.com/lochlake/loch/lake"
@@ -42,7 +44,8 @@ type pipeline struct {
 	size   atomic.Int64
 }
 
-func openPipeline(ctx context.Context, dir string, r prometheus.Registerer) (*pipeline, error) {
+// openPipeline opens one in a folder. fsys is the file system of durable log and identity index.
+func openPipeline(ctx context.Context, dir string, r prometheus.Registerer, fsys disk.FS) (*pipeline, error) {
 	db, err := meta.OpenSQLite(ctx, filepath.Join(dir, "meta.db"))
 	if err != nil {
 		return nil, err
@@ -64,35 +67,31 @@ func openPipeline(ctx context.Context, dir string, r prometheus.Registerer) (*pi
 	if err := l.CreateTable(ctx, p.target.StoreID, event.CloudTrail); err != nil {
 		return nil, err
 	}
-	p.Ingest, err = ingest.Open(ctx, ingest.Config{Dir: dir, Stores: oneStore(p.target), Tables: l, Meta: db, Logger: slog.New(slog.DiscardHandler)})
+	p.Ingest, err = ingest.Open(ctx, ingest.Config{Dir: dir, Stores: oneStore(p.target), Tables: l, Meta: db, FS: fsys, Logger: slog.New(slog.DiscardHandler)})
 	return p, err
 }
 
-// feed brings log files in as an import does, by two readers that take them in turn, and returns when all is in the table.
+// acceptAhead is how many files of an import become durable side by side, as imports has it.
+const acceptAhead = 16
+
+// feed brings log files in as an import does, and returns when all is in the table: as many are decoded at once as there are processors, and more wait for the disk.
 func (p *pipeline) feed(ctx context.Context, files []string) error {
-	var next atomic.Int64
+	decoders := make(chan struct{}, runtime.GOMAXPROCS(0))
 	g, gctx := errgroup.WithContext(ctx)
-	for range 2 {
+	g.SetLimit(acceptAhead)
+	for _, path := range files {
 		g.Go(func() error {
-			for n := next.Add(1) - 1; n < int64(len(files)); n = next.Add(1) - 1 {
-				raw, err := os.ReadFile(files[n])
-				if err != nil {
-					return err
-				}
-				b, err := logfile.ReadAll(gctx, files[n], raw, logfile.Options{})
-				if err != nil {
-					return err
-				}
-				for i := range b.Records {
-					p.size.Add(int64(len(b.Records[i].Text)))
-				}
-				p.events.Add(int64(len(b.Records)))
-				if _, err := p.Accept(gctx, ingest.Delivery{Payload: raw, Encoding: "gzip", Provenance: files[n], Records: b.Records, Read: b.Read,
-					Scope: p.target.Scope, Stores: []string{p.target.StoreID}}); err != nil {
-					return err
-				}
+			raw, b, err := decode(gctx, path, decoders)
+			if err != nil {
+				return err
 			}
-			return nil
+			for i := range b.Records {
+				p.size.Add(int64(len(b.Records[i].Text)))
+			}
+			p.events.Add(int64(len(b.Records)))
+			_, err = p.Accept(gctx, ingest.Delivery{Payload: raw, Encoding: "gzip", Provenance: path, Records: b.Records, Read: b.Read,
+				Scope: p.target.Scope, Stores: []string{p.target.StoreID}})
+			return err
 		})
 	}
 	if err := g.Wait(); err != nil {
@@ -101,14 +100,38 @@ func (p *pipeline) feed(ctx context.Context, files []string) error {
 	return p.Flush(ctx)
 }
 
+func decode(ctx context.Context, path string, decoders chan struct{}) ([]byte, *logfile.Batch, error) {
+	select {
+	case decoders <- struct{}{}:
+		defer func() { <-decoders }()
+	case <-ctx.Done():
+		return nil, nil, ctx.Err()
+	}
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	b, err := logfile.ReadAll(ctx, path, raw, logfile.Options{})
+	return raw, b, err
+}
+
 func (p *pipeline) close(ctx context.Context) error {
 	return errors.Join(p.Ingest.Close(ctx), p.db.Close())
 }
 
 // throughIngest brings log files in with everything that a server does to keep them.
 func throughIngest(ctx context.Context, files []string, work string) (outcome, error) {
+	return through(ctx, files, work, disk.OS)
+}
+
+// throughVolatile does the same without a durable log: what is accepted is lost with the process until it is committed.
+func throughVolatile(ctx context.Context, files []string, work string) (outcome, error) {
+	return through(ctx, files, work, volatile{disk.OS})
+}
+
+func through(ctx context.Context, files []string, work string, fsys disk.FS) (outcome, error) {
 	var o outcome
-	p, err := openPipeline(ctx, work, nil)
+	p, err := openPipeline(ctx, work, nil, fsys)
 	if err != nil {
 		return o, err
 	}

@@ -41,6 +41,7 @@ var subjects = []struct {
 	{"floor", "gunzip, SIMD parse, zstd of the texts", floor},
 	{"duckdb", "DuckDB: columns and text to Parquet", duckdb},
 	{"lake", "Loch without log and identities: gunzip to committed Iceberg", throughLake},
+	{"volatile", "Loch: everything but the durable log", throughVolatile},
 	{"ingest", "Loch: gunzip to committed Iceberg, everything in", throughIngest},
 }
 
@@ -52,7 +53,7 @@ func main() {
 		seed    = flag.Uint64("seed", 1, "seed of the generated events")
 		logs    = flag.String("logs", "", "measure over the log files of this folder, instead of generated ones")
 		corpus  = flag.String("corpus", "../shared/corpus/cloudtrail", "a second folder of log files; left out where it is not there")
-		only    = flag.String("only", "", "what to measure, comma-separated: floor, duckdb, lake, ingest, server, queries, audit, overload, growth, commits, beside, verify, needle; all but the last five by default")
+		only    = flag.String("only", "", "what to measure, comma-separated: floor, duckdb, lake, volatile, ingest, server, queries, audit, overload, growth, commits, beside, verify, needle; all but the last five by default")
 		runs    = flag.Int("runs", 1, "how often each subject runs; the least CPU time counts")
 		profile = flag.String("profile", "", "write CPU profiles of the children to this folder")
 		loch    = flag.String("loch", "build/bin/loch", "the loch binary, for what is measured through a server; left out where it is not there")
