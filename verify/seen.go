@@ -9,13 +9,15 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/google/uuid"
+
 	"github.com/lochlake/loch/objstore"
 	"github.com/lochlake/loch/proof"
 	"github.com/lochlake/loch/tlog"
 )
 
-// Seen is what a verifier remembers of logs, by the IDs of their stores: one checkpoint each, but for stores that two servers have under one ID (event histories of the same account) and that
-// a file from before keys were kept tells of both. As JSON it is the file of --state.
+// Seen is what a verifier remembers of logs, by the IDs of their stores: one checkpoint each, and of event histories, which every server has under one ID that has the account, one for each
+// server. As JSON it is the file of --state.
 type Seen map[string][]SeenLog
 
 // SeenLog is what a log's checkpoint said, and whose it was.
@@ -69,9 +71,28 @@ func (l SeenLog) signer() string {
 	return l.Key
 }
 
+// ofAccount tells whether a store's ID is that of an account's event history: made of the account's number (UUID version 5), so that every server has it that has the account, where all others are random.
+func ofAccount(id string) bool {
+	u, err := uuid.Parse(id)
+	return err == nil && u.Version() == 5
+}
+
+// remembered gives what is remembered of a store's log. Of an event history only what this key signed, or what was found under the name of this lake: the rest is other servers'.
+func (r *run) remembered(id string) []SeenLog {
+	if !ofAccount(id) {
+		return r.Seen[id]
+	}
+	return slices.DeleteFunc(slices.Clone(r.Seen[id]), r.others)
+}
+
+// others tells whether what is remembered of an event history is another server's.
+func (r *run) others(l SeenLog) bool {
+	return !l.signedBy(r.Key) && (r.Lake == "" || !slices.Contains(l.Lakes, r.Lake))
+}
+
 // last gives what is remembered of a store's log. One that was signed by another key than this time is a finding, unless the new key is accepted; its leaves must go on all the same.
 func (r *run) last(id string) SeenLog {
-	all := r.Seen[id]
+	all := r.remembered(id)
 	if at := slices.IndexFunc(all, func(l SeenLog) bool { return l.signedBy(r.Key) }); at >= 0 {
 		return all[at]
 	}
@@ -98,8 +119,10 @@ func (r *run) remember(next Seen, id string, seen SeenLog) {
 		seen.Lakes = append(seen.Lakes, r.Lake)
 	}
 	logs := []SeenLog{seen}
-	if was.signedBy(r.Key) {
-		logs = append(logs, slices.DeleteFunc(slices.Clone(r.Seen[id]), func(l SeenLog) bool { return l.signedBy(r.Key) })...)
+	for _, l := range r.Seen[id] {
+		if !l.signedBy(r.Key) && (was.signedBy(r.Key) || ofAccount(id) && r.others(l)) {
+			logs = append(logs, l)
+		}
 	}
 	next[id] = logs
 }
@@ -109,21 +132,22 @@ func (r *run) remember(next Seen, id string, seen SeenLog) {
 func (r *run) gone(ctx context.Context, ids []string) error {
 	keys := map[string]bool{signer(r.Key): true}
 	for _, id := range ids {
-		if all := r.Seen[id]; !slices.ContainsFunc(all, func(l SeenLog) bool { return l.signedBy(r.Key) }) {
+		if all := r.remembered(id); !slices.ContainsFunc(all, func(l SeenLog) bool { return l.signedBy(r.Key) }) {
 			for _, l := range all {
 				keys[l.signer()] = true
 			}
 		}
 	}
 	for _, id := range slices.Sorted(maps.Keys(r.Seen)) {
-		at := slices.IndexFunc(r.Seen[id], func(l SeenLog) bool {
+		all := r.remembered(id)
+		at := slices.IndexFunc(all, func(l SeenLog) bool {
 			return l.Size > 0 && (keys[l.signer()] || r.Lake != "" && slices.Contains(l.Lakes, r.Lake))
 		})
 		if at < 0 || slices.Contains(ids, id) {
 			continue
 		}
 		r.report.unlisted = append(r.report.unlisted, id)
-		if err := r.unlisted(ctx, id, r.Seen[id][at].Size); err != nil {
+		if err := r.unlisted(ctx, id, all[at].Size); err != nil {
 			return fmt.Errorf("store %s: %w", id, err)
 		}
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/lochlake/loch/meta"
 	"github.com/lochlake/loch/objstore"
 	"github.com/lochlake/loch/proof"
+	"github.com/lochlake/loch/registry"
 	"github.com/lochlake/loch/tlog"
 )
 
@@ -174,6 +175,37 @@ func TestRememberedLogsMustBeThere(t *testing.T) {
 	seen[b.store][0].Lakes = []string{"https://loch"}
 	if r := unlisted(other); !says(r, where, "another key") {
 		t.Error("a log that is not listed has another key:", r.Findings)
+	}
+}
+
+// Servers that have the same account have event histories of one ID: what is remembered of one says nothing of the other's, and is kept.
+func TestHistoriesOfTwoServers(t *testing.T) {
+	history, store := registry.HistoryID("111122223333"), "11111111-0000-4000-8000-000000000000"
+	other := proof.NewKey(make([]byte, proof.SeedSize))
+	as := func(by proof.Key, lake, id string, seen Seen) (found int, next Seen) {
+		r := run{Options: Options{Key: by.Public(), Lake: lake, Seen: seen}}
+		next = maps.Clone(seen)
+		r.remember(next, id, SeenLog{Size: 9})
+		return len(r.report.Findings), next
+	}
+	_, seen := as(key, "/one", history, Seen{})
+	n, seen := as(other, "/two", history, seen)
+	if n > 0 || len(seen[history]) != 2 {
+		t.Fatal("of another server with the same account:", n, seen)
+	}
+	if n, again := as(key, "/one", history, seen); n > 0 || len(again[history]) != 2 {
+		t.Error("the first again:", n, again)
+	}
+	if n, _ := as(other, "/one", history, seen); n > 0 {
+		t.Error("a server that moved to where the other was has its own log:", n)
+	}
+	third := proof.NewKey(bytes.Repeat([]byte{200}, proof.SeedSize))
+	if n, _ := as(third, "/one", history, seen); n == 0 {
+		t.Error("another key in the same lake is not found")
+	}
+	_, seen = as(key, "/one", store, Seen{})
+	if n, _ := as(other, "/two", store, seen); n == 0 {
+		t.Error("another key of a store whose ID no other server has is not found")
 	}
 }
 

@@ -35,7 +35,7 @@ type lakeFlags struct {
 	NewKey   string   `help:"The public key, or a file with it, that a lake was given in place of the one that it had the last time. Without it another key is a finding: whoever replaces the key can write any history." placeholder:"KEY"`
 	Witness  []string `help:"Key of a witness that must have cosigned every checkpoint, as NAME+ID+KEY; repeat it for several." sep:"none" placeholder:"VKEY"`
 	KeyDir   string   `help:"With --data: folder of the server's secrets. Default: the data folder." placeholder:"DIR" type:"path"`
-	State    string   `help:"File in which the checkpoints of the last verification are kept: a log that is gone, has another key or does not go on from them is a finding. Of one server. Default: loch/checkpoints.json among the user's settings." placeholder:"FILE" type:"path"`
+	State    string   `help:"File in which the checkpoints of the last verification are kept: a log that is gone, has another key or does not go on from them is a finding. Default: loch/checkpoints.json among the user's settings." placeholder:"FILE" type:"path"`
 }
 
 func countGiven(texts ...string) (n int) {
