@@ -71,6 +71,7 @@ type Index struct {
 	log     *slog.Logger
 	scratch []byte
 	flags   []uint8
+	warmed  uint64 // so that table.warm is not optimised away
 
 	mu       sync.Mutex
 	changed  sync.Cond // on mu: a table was flushed, the worker ended, or a Check
@@ -111,6 +112,7 @@ func (x *Index) Check(ctx context.Context, keys []Key, sequence int64, verdicts 
 	if x.filling {
 		first = x.man.Covered + 1 // of what Add brings only the bounds are known
 	}
+	x.warmed += x.table.warm(keys)
 	for i, k := range keys {
 		fp, exact := flags[i]&seen != 0, flags[i]&same != 0
 		if !exact {
@@ -166,9 +168,11 @@ func (x *Index) look(runs []*run, frozen []*table, keys []Key) (_ []uint8, err e
 		}
 	}
 	for _, t := range frozen {
-		for i, k := range keys {
-			fp, exact := t.find(k)
-			mark(i, fp, exact)
+		for i := range keys {
+			if t.mayHold(keys[i].fp) {
+				fp, exact := t.find(keys[i])
+				mark(i, fp, exact)
+			}
 		}
 	}
 	for _, r := range slices.Backward(runs) { // newest first: what came lately is what comes again
