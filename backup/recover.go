@@ -244,13 +244,11 @@ func (r *recovery) store(ctx context.Context, id string) (*meta.Recovered, error
 	r.applied = max(r.applied, h.sequence)
 	if h.gone {
 		r.report.Gone++
-		if !inCopy {
-			return nil, nil
-		}
+		known.ID = id // the copy need not know it
 		return &meta.Recovered{Store: known, Gone: true, LogSize: h.size}, nil
 	}
 	if h.metadata == "" || len(h.stores) == 0 {
-		return r.unlogged(ctx, id, inCopy, &known)
+		return r.unlogged(ctx, id, inCopy, known, h.size)
 	}
 	if err := prune(ctx, log, h.size); err != nil {
 		return nil, err
@@ -305,8 +303,8 @@ func (r *recovery) store(ctx context.Context, id string) (*meta.Recovered, error
 	return &out, removals(&out, h, copySize)
 }
 
-// unlogged is a store of which the log tells nothing that could be gone on with.
-func (r *recovery) unlogged(ctx context.Context, id string, inCopy bool, known *meta.EventDataStore) (*meta.Recovered, error) {
+// unlogged is a store of which the log tells nothing that could be gone on with. That it has leaves the metadata must know all the same, or it would be older than the log.
+func (r *recovery) unlogged(ctx context.Context, id string, inCopy bool, known meta.EventDataStore, leaves int64) (*meta.Recovered, error) {
 	if inCopy && known.Status != registry.Created {
 		return nil, errors.New("the metadata knows it, and its transparency log does not tell of it: the log is lost")
 	}
@@ -314,7 +312,11 @@ func (r *recovery) unlogged(ctx context.Context, id string, inCopy bool, known *
 	if err == nil && len(files) > 0 {
 		r.note("store %s was not made to the end when the disk was lost: what lies of it below tables/%s/ is left alone", id, id)
 	}
-	return nil, err
+	if err != nil || leaves == 0 {
+		return nil, err
+	}
+	known.ID = id
+	return &meta.Recovered{Store: known, Gone: true, LogSize: leaves}, nil
 }
 
 // rebuilt is a store that was made after the metadata was copied.

@@ -10,12 +10,16 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/lochlake/loch/access"
+	"github.com/lochlake/loch/event"
 	"github.com/lochlake/loch/lake"
 	"github.com/lochlake/loch/meta"
 	"github.com/lochlake/loch/objstore"
 	"github.com/lochlake/loch/proof"
 	"github.com/lochlake/loch/registry"
+	"github.com/lochlake/loch/selector"
 	"github.com/lochlake/loch/tlog"
 )
 
@@ -317,6 +321,44 @@ func TestRecoverRemovedStore(t *testing.T) {
 	}
 	if n.create("gone") == "" || len(n.ids(other)) != 0 {
 		t.Error("the name is not free")
+	}
+}
+
+// TestRecoverGoneLogs: of stores that no copy of the metadata knows, that were removed for good or never made to the end, the logs are left. The metadata that is made anew knows of them: else it would be
+// older than they are, and nothing would be gone on with.
+func TestRecoverGoneLogs(t *testing.T) {
+	for _, copied := range []bool{false, true} {
+		a := newAfar(t)
+		ctx := t.Context()
+		store, other := a.create("gone"), a.create("other")
+		a.accept(other, "o", 0, 5)
+		a.accept(store, "g", 0, 5)
+		a.flush()
+		at := func(now time.Time) *registry.Registry {
+			r, err := registry.New(ctx, registry.Config{DB: a.db, Lake: a.lake, Log: quiet, Now: func() time.Time { return now }})
+			a.ok(err)
+			return r
+		}
+		no, half := false, meta.EventDataStore{Scope: home, ID: uuid.NewString(), Name: "half", Status: registry.Created, Kind: uint8(event.CloudTrail), Selectors: []byte(selector.Default), Created: begun, Updated: begun}
+		then := at(time.Now().AddDate(0, 0, -8))
+		_, err := then.UpdateStore(ctx, home, store, registry.StoreSettings{TerminationProtection: &no})
+		a.ok(err)
+		a.ok(then.DeleteStore(ctx, home, store))
+		a.ok(at(time.Now()).Sweep(ctx))
+		a.ok(a.db.CreateStore(ctx, half))
+		if copied {
+			a.copyNow()
+		}
+		a.ok(a.lake.CreateTable(ctx, half.ID, event.CloudTrail))
+		a.flush()
+		n, found := recovered(t, a.lost(nil))
+		guard := tlog.NewGuard(tlog.GuardConfig{Meta: n.db, Objects: n.objects, Key: proof.NewKey(seed).Public()})
+		if err := guard.Check(ctx, ""); err != nil || found.Gone != 1 || found.Stores != 1 {
+			t.Errorf("copied %t: %v; %+v", copied, err, found)
+		}
+		if got := n.ids(other); len(got) != 5 {
+			t.Errorf("copied %t: %d events, not 5", copied, len(got))
+		}
 	}
 }
 

@@ -5,7 +5,7 @@ import "context"
 // Recovered is a store as it was found elsewhere than in this metadata, which may be older than that.
 type Recovered struct {
 	Store   EventDataStore
-	Gone    bool // the store was removed for good: of what follows only LogSize counts
+	Gone    bool // the store was removed for good, or never made to the end: of what follows only LogSize counts
 	Table   Table
 	LogSize int64    // leaves that the store's log has
 	Leaves  [][]byte // that follow on these and are still to be published
