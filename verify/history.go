@@ -158,6 +158,11 @@ func (h *history) byDay() map[string][]*proof.Batch {
 	return days
 }
 
+// unmade tells whether the store never was: its table was made, and what followed failed before the leaf of its creation, without which nothing comes in.
+func (h *history) unmade() bool {
+	return h.store == nil && !h.deleted && h.events == 0 && len(h.files) == 0
+}
+
 // going tells whether the store's seven days are over, so that its files may be gone although no leaf says so yet. While any hold is on it, it stays whole.
 func (h *history) going(now time.Time) bool {
 	if h.store == nil || h.deleted || h.store.DeleteAfter == "" || h.held(span{}) != nil {

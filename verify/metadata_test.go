@@ -2,15 +2,21 @@ package verify
 
 import (
 	"database/sql"
+	"errors"
+	"log/slog"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
+	"github.com/lochlake/loch/event"
 	"github.com/lochlake/loch/lake"
 	"github.com/lochlake/loch/meta"
 	"github.com/lochlake/loch/objstore"
 	"github.com/lochlake/loch/registry"
+	"github.com/lochlake/loch/selector"
 )
 
 // edited is a copy of the metadata in which somebody with a database tool changed something.
@@ -162,5 +168,27 @@ func TestMetadataOfDeletedStores(t *testing.T) {
 	}
 	if !strings.Contains(holdText(hold), "from - to -, placed ") {
 		t.Error(holdText(hold))
+	}
+}
+
+// TestStoreThatNeverWas: making a store may end, by a crash or an error, when its table was made, and the log has told of that. The store is undone then, and its log stays.
+func TestStoreThatNeverWas(t *testing.T) {
+	b := newBed(t)
+	b.commit(1, 6)
+	at := time.Now().UTC().Truncate(time.Millisecond)
+	s := meta.EventDataStore{Scope: meta.Scope{Account: "111122223333", Region: "us-east-1"}, ID: uuid.NewString(), Name: "half", Status: registry.Created, Kind: uint8(event.CloudTrail), Selectors: []byte(selector.Default), Created: at, Updated: at}
+	b.ok(b.db.CreateStore(t.Context(), s))
+	b.ok(b.lake.CreateTable(t.Context(), s.ID, event.CloudTrail))
+	b.flush()
+	b.clean(true, nil) // it is being made
+	_, err := registry.New(t.Context(), registry.Config{DB: b.db, Lake: b.lake, Log: slog.New(slog.DiscardHandler)})
+	b.ok(err)
+	if _, err := b.db.Store(t.Context(), s.ID); !errors.Is(err, meta.ErrNotFound) {
+		t.Fatal("it was not undone:", err)
+	}
+	b.clean(true, nil)
+	r, err := Run(t.Context(), Options{Objects: b.objects, Key: key.Public(), Full: true})
+	if b.ok(err); len(r.Findings) > 0 {
+		t.Error(r.Findings)
 	}
 }

@@ -40,6 +40,9 @@ func (r *run) table(ctx context.Context, id string, h *history, row meta.Table) 
 		}
 		return r.leftovers(ctx, id, h, nil)
 	}
+	if row.Location == "" && h.unmade() { // its table went, or was lost with it
+		return r.leftovers(ctx, id, h, nil)
+	}
 	location := r.Objects.URI(folder + h.metadata.Path)
 	switch {
 	case r.Meta == nil:
