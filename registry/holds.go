@@ -35,6 +35,11 @@ func (r *Registry) PlaceHold(ctx context.Context, sc meta.Scope, by, ref string,
 	if !from.IsZero() && !to.IsZero() && !from.Before(to) {
 		return meta.Hold{}, awserr.New(badParameter, "The range from %s to %s holds no time.", from.Format(time.RFC3339), to.Format(time.RFC3339))
 	}
+	for _, t := range []time.Time{from, to} { // what RFC 3339 cannot say no verifier could read in the leaf, nor loch recover
+		if t.Year() < 1 || t.Year() > 9999 {
+			return meta.Hold{}, awserr.New(badParameter, "A range can begin and end in the years 1 to 9999, UTC. Leave a bound out where there is none.")
+		}
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s, err := r.find(sc, ref)

@@ -47,6 +47,9 @@ func TestHolds(t *testing.T) {
 	}{
 		{here, from, to, " ", "InvalidParameterException"}, {here, from, to, strings.Repeat("é", 1001), "InvalidParameterException"}, {here, from, to, "\xff", "InvalidParameterException"},
 		{here, to, from, "x", "InvalidParameterException"}, {here, from, from, "x", "InvalidParameterException"}, {other, from, to, "x", "EventDataStoreNotFoundException"}, {west, from, to, "x", "EventDataStoreNotFoundException"},
+		// No leaf could tell of these so that it could be read again: years of five digits, and before the first, where the zone has its share in that.
+		{here, from, time.Date(9999, 12, 31, 23, 59, 59, 0, time.FixedZone("", -12*3600)), "x", "InvalidParameterException"}, {here, time.Date(9999, 12, 31, 23, 59, 59, 0, time.FixedZone("", -3600)), time.Time{}, "x", "InvalidParameterException"},
+		{here, from, time.Date(9999, 12, 31, 23, 59, 59, 999_999_999, time.UTC), "x", "InvalidParameterException"}, {here, time.Date(1, 1, 1, 0, 0, 0, 0, time.FixedZone("", 3600)), to, "x", "InvalidParameterException"},
 	} {
 		_, err := g.PlaceHold(ctx, bad.sc, caller, s.ID, bad.from, bad.to, bad.reason)
 		g.code(err, bad.code)
