@@ -325,6 +325,27 @@ func TestHalfMade(t *testing.T) {
 	}
 	g.tables.failCreate = nil
 	g.make("later")
+
+	// Tables that are away can be neither made nor removed. When they are back the name is free, after a restart meanwhile, too.
+	for _, restart := range []bool{false, true} {
+		g.tables.failCreate, g.tables.failDrop = errors.New("away"), errors.New("away")
+		name := fmt.Sprint("away-", restart)
+		for range 2 {
+			if _, err := g.CreateStore(t.Context(), here, StoreSettings{Name: &name}); err == nil || awserr.From(err).Status != 500 {
+				t.Fatal(err)
+			}
+		}
+		if restart {
+			g.restart()
+		}
+		g.tables.failCreate, g.tables.failDrop = nil, nil
+		s := g.make(name)
+		all, err := g.db.Stores(t.Context(), here, "", 0)
+		all = slices.DeleteFunc(all, func(s meta.EventDataStore) bool { return s.Name != name })
+		if err != nil || len(all) != 1 || all[0].ID != s.ID {
+			t.Fatal(all, err)
+		}
+	}
 }
 
 // TestConcurrent: every change that returned is in what ingest sees, whatever else goes on.

@@ -3,6 +3,7 @@ package registry
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/google/uuid"
 	"github.com/lochlake/loch/awserr"
@@ -83,9 +84,18 @@ func (r *Registry) CreateStore(ctx context.Context, sc meta.Scope, in StoreSetti
 		return meta.EventDataStore{}, err
 	}
 	for i := range have {
-		if have[i].Name == s.Name {
+		if have[i].Name != s.Name {
+			continue
+		}
+		if have[i].Status != Created {
 			return meta.EventDataStore{}, nameTaken(s.Name)
 		}
+		// A try before this one could neither make it to the end nor undo it: the tables were away. Nobody was told of it, and the lock says that nobody is at it.
+		if err := r.remove(ctx, have[i].ID); err != nil {
+			return meta.EventDataStore{}, err
+		}
+		have = slices.Delete(have, i, i+1)
+		break
 	}
 	if len(have) >= r.cfg.Quotas.Stores {
 		return meta.EventDataStore{}, awserr.New("EventDataStoreMaxLimitExceededException", "The account has %d event data stores in %s, those pending deletion included; the limit is %d.",
