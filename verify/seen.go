@@ -159,7 +159,7 @@ func (r *run) unlisted(ctx context.Context, id string, leaves uint64) error {
 	log := tlog.Reader{Objects: r.Objects, StoreID: id}
 	signed, err := log.Checkpoint(ctx)
 	if errors.Is(err, objstore.ErrNotExist) {
-		r.found(id, tlog.Prefix+id, "the log of %d leaves that was here the last time is gone", leaves)
+		r.found(id, tlog.Prefix+id, "the log of %d leaves that was here the last time is gone. Another server in the same place needs a --state of its own", leaves)
 		return nil
 	}
 	if err != nil {

@@ -28,6 +28,7 @@ const Lease = time.Minute
 const (
 	patience  = 30 * time.Second // for taking one: what is being published and committed is waited for
 	most      = 64               // snapshots at once
+	oldest    = 24 * time.Hour   // of one, however often it is renewed: what was removed or erased meanwhile is kept for it
 	mostWait  = 4096             // leaves that may wait for the log: a log that is well has published all but a second's
 	mostBytes = 64 << 20
 )
@@ -66,6 +67,7 @@ type Service struct {
 
 type snapshot struct {
 	store   string
+	taken   time.Time
 	until   time.Time
 	release func() // nil: it is still being taken
 }
@@ -123,7 +125,8 @@ func (s *Service) Take(ctx context.Context, storeID string) (out protocol.Snapsh
 		delete(s.open, id)
 		return protocol.Snapshot{}, err
 	}
-	s.open[id].until, s.open[id].release = s.cfg.Now().Add(Lease), release
+	sn, now := s.open[id], s.cfg.Now()
+	sn.taken, sn.until, sn.release = now, now.Add(Lease), release
 	out.ID = id
 	return out, nil
 }
@@ -229,7 +232,7 @@ func Named(s *meta.EventDataStore) protocol.Store {
 	return protocol.Store{ID: s.ID, Name: s.Name, Account: s.Account, Region: s.Region}
 }
 
-// Renew keeps a store's snapshot for another Lease.
+// Renew keeps a store's snapshot for another Lease, until it is a day old: then the reader takes another, as after a restart.
 func (s *Service) Renew(storeID, id string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -237,7 +240,11 @@ func (s *Service) Renew(storeID, id string) error {
 	if sn == nil || sn.release == nil || sn.store != storeID {
 		return ErrNone
 	}
-	sn.until = s.cfg.Now().Add(Lease)
+	now := s.cfg.Now()
+	if now.Sub(sn.taken) > oldest {
+		return ErrNone
+	}
+	sn.until = now.Add(Lease)
 	return nil
 }
 

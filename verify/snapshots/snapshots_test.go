@@ -94,6 +94,29 @@ func TestLeases(t *testing.T) {
 	}
 }
 
+// TestOldest: renewing keeps nothing for longer than a day.
+func TestOldest(t *testing.T) {
+	b := newBed(t)
+	sn, err := b.Take(t.Context(), store)
+	if err != nil {
+		t.Fatal(err)
+	}
+	begun, renewed := b.now, 0
+	for err == nil && b.now.Sub(begun) < 2*oldest {
+		b.now = b.now.Add(Lease / 2)
+		if err = b.Renew(store, sn.ID); err == nil {
+			renewed++
+		}
+	}
+	if !errors.Is(err, ErrNone) || renewed != int(oldest/(Lease/2)) {
+		t.Fatalf("renewed %d times, then %v", renewed, err)
+	}
+	b.now = b.now.Add(Lease)
+	if b.expire(); b.kept != 0 {
+		t.Errorf("%d are kept", b.kept)
+	}
+}
+
 // TestBounds: there are not more snapshots than so many, and none of what is not there, or of a log that is far behind; what could not be taken keeps nothing.
 func TestBounds(t *testing.T) {
 	b := newBed(t)
